@@ -1,0 +1,1 @@
+"""All machine learning, one stage a file. No Django, no app: it runs as its own process."""

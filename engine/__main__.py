@@ -1,0 +1,36 @@
+"""python -m engine run RUN_DIR | serve | stages"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="engine", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    run_parser = verbs.add_parser("run", help="run the attempt described by RUN_DIR/spec.json")
+    run_parser.add_argument("run_dir", type=Path)
+    serve_parser = verbs.add_parser("serve", help="serve models over an OpenAI-compatible API on loopback")
+    serve_parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    verbs.add_parser("stages", help="list every stage with its JSON schema")
+    arguments = parser.parse_args()
+
+    if arguments.verb == "run":
+        from engine.run import run
+
+        return run(arguments.run_dir)
+    if arguments.verb == "serve":
+        from engine.serve.app import serve
+
+        serve(port=arguments.port)
+        return 0
+    from engine import registry
+
+    table = {info.key: {"title": info.title, "help": info.help, "schema": info.schema()} for info in registry.all_stages()}
+    json.dump(table, sys.stdout, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
