@@ -1,6 +1,7 @@
 """python -m engine.shim RUN_DIR: start the engine and write exit.json when it ends, so that the exit is known even if nobody watched.
 
-The shim leads the process group of the run. It ignores SIGTERM (the engine gets its own) and dies with SIGKILL to the group.
+The shim leads the process group of the run. It ignores SIGTERM (the engine gets its own) and dies with a SIGKILL to the group.
+shim.json tells who they are before any supervisor could have written it down.
 """
 
 import json
@@ -11,25 +12,38 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 EXIT_FILE = "exit.json"
+SHIM_FILE = "shim.json"
 
 
 def main(run_dir: Path) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    me = {"pid": os.getpid(), "started": psutil.Process().create_time()}
+    _write(run_dir / SHIM_FILE, me)
     with open(run_dir / "log.txt", "ab") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "engine", "run", str(run_dir)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            # an ignored signal is inherited: give the engine its default back
-            preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+            preexec_fn=_default_sigterm,  # an ignored signal is inherited
         )
+        _write(run_dir / SHIM_FILE, {**me, "engine": child.pid})
         code = child.wait()
-    temporary = run_dir / (EXIT_FILE + ".tmp")
-    temporary.write_text(json.dumps({"code": code, "ts": time.time()}))
-    os.replace(temporary, run_dir / EXIT_FILE)
+    _write(run_dir / EXIT_FILE, {"code": code, "ts": time.time()})
     return 0
+
+
+def _default_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content))
+    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

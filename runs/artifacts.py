@@ -1,0 +1,89 @@
+"""The artifact store: a folder an artifact. Written under a temporary name, hashed, renamed, then the row."""
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from engine import manifest
+from engine.faults import fault
+from projects.models import Project
+from runs.models import Artifact, Run
+
+
+def artifact_path(artifact: Artifact) -> Path:
+    """The artifact's folder on this machine."""
+    return settings.ARTIFACT_ROOT / artifact.uri
+
+
+def artifact_register(
+    *,
+    project: Project | None,
+    kind: str,
+    folder: Path,
+    facts: dict[str, Any] | None = None,
+    produced_by: Run | None = None,
+    role: str = "",
+    ready: bool = True,
+) -> Artifact:
+    """Take ``folder`` over into the store and insert its row.
+
+    A folder that a stage handed over keeps its manifest, whose hashes are checked; any other gets one. If the row for this run, attempt
+    and role is there already (a supervisor died between row and bell), that row is the answer.
+    Raises ``engine.manifest.ManifestError`` for a folder that is not what its manifest says.
+    """
+    attempt = produced_by.attempt if produced_by else 1
+    if produced_by and (found := Artifact.objects.filter(produced_by=produced_by, attempt=attempt, role=role).first()):
+        return found
+    new_id = uuid.uuid5(produced_by.pk, f"{attempt}/{role}") if produced_by else uuid.uuid4()
+    place = settings.ARTIFACT_ROOT / kind / str(new_id)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists() and not folder.exists():
+        record = manifest.verify(place)  # renamed by a supervisor that died before the row
+    else:
+        record = manifest.verify(folder) if (folder / manifest.MANIFEST_FILE).exists() else manifest.write(folder, kind, facts)
+        shutil.rmtree(place, ignore_errors=True)
+        fault("store.before_rename")
+        _move(folder, place)
+        fault("store.after_rename")
+    fault("store.before_row")
+    try:
+        artifact = Artifact.objects.create(
+            id=new_id,
+            project=project,
+            kind=kind,
+            uri=f"{kind}/{new_id}",
+            bytes=record.bytes,
+            sha256=record.sha256,
+            facts=record.facts,
+            produced_by=produced_by,
+            role=role,
+            attempt=attempt,
+            ready=ready,
+        )
+    except IntegrityError:  # two supervisors at once: the other one's row stands
+        return Artifact.objects.get(pk=new_id)
+    fault("store.after_row")
+    return artifact
+
+
+def artifact_erase(artifact: Artifact) -> None:
+    """Remove the bytes; the row with its hash stays as the tombstone of lineage."""
+    shutil.rmtree(artifact_path(artifact), ignore_errors=True)
+    Artifact.objects.filter(pk=artifact.pk).update(ready=False)
+
+
+def _move(folder: Path, place: Path) -> None:
+    """Rename, or copy beside the place and rename where the two lie on different disks."""
+    try:
+        os.rename(folder, place)
+    except OSError:
+        temporary = place.with_name(place.name + ".tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(folder, temporary)
+        os.rename(temporary, place)
+        shutil.rmtree(folder, ignore_errors=True)

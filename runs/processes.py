@@ -1,0 +1,115 @@
+"""Starting, finding and ending the engine of a run, by process id and start time, so that a reused id is never mistaken for it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+
+from engine.shim import EXIT_FILE, SHIM_FILE
+
+
+class Shim(BaseModel):
+    """What the shim wrote about itself: it leads the process group; ``engine`` is its child."""
+
+    pid: int
+    started: float
+    engine: int | None = None
+
+
+def start(folder: Path, environment: dict[str, str]) -> int:
+    """Start the shim for the attempt in ``folder`` as leader of its own session. Returns its process id."""
+    with open(folder / "log.txt", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "engine.shim", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+        )
+    return process.pid
+
+
+def shim_of(folder: Path) -> Shim | None:
+    try:
+        return Shim.model_validate_json((folder / SHIM_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def alive(pid: int | None, started: float | None) -> bool:
+    """Whether the process ``pid`` that began at ``started`` (epoch seconds) still runs. A zombie does not."""
+    if not pid or started is None:
+        return False
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < 2 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def ask_to_stop(folder: Path) -> None:
+    """SIGTERM to the engine alone: it saves and leaves; its helpers go with it."""
+    shim = shim_of(folder)
+    if shim and shim.engine and alive(shim.pid, shim.started):
+        try:
+            os.kill(shim.engine, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+
+
+def kill_group(folder: Path) -> None:
+    """SIGKILL to the run's process group, if its leader is the one we started or its group still has members of ours."""
+    shim = shim_of(folder)
+    if not shim:
+        return
+    if not alive(shim.pid, shim.started) and not _orphans(shim, folder):
+        return
+    try:
+        os.killpg(shim.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def group_alive(folder: Path) -> bool:
+    """Whether the shim, or an engine that outlived it, still runs."""
+    shim = shim_of(folder)
+    return bool(shim and (alive(shim.pid, shim.started) or _orphans(shim, folder)))
+
+
+def _orphans(shim: Shim, folder: Path) -> bool:
+    """An engine whose shim was killed: same group, and its command line names this attempt."""
+    if not shim.engine:
+        return False
+    try:
+        process = psutil.Process(shim.engine)
+        return (
+            process.status() != psutil.STATUS_ZOMBIE and os.getpgid(shim.engine) == shim.pid and str(folder) in process.cmdline()
+        )
+    except (psutil.Error, ProcessLookupError):
+        return False
+
+
+def exit_code(folder: Path) -> int | None:
+    """The engine's exit code (negative: the signal that ended it), or None when the shim could not write it."""
+    try:
+        return int(json.loads((folder / EXIT_FILE).read_text())["code"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def log_tail(folder: Path, lines: int = 40, limit_bytes: int = 65536) -> str:
+    """The last lines of the attempt's log."""
+    try:
+        with open(folder / "log.txt", "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - limit_bytes))
+            return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+    except OSError:
+        return ""

@@ -1,0 +1,314 @@
+"""What is done to runs. Every change of state is compare-and-set and leaves a ``status`` event, so that watchers and the log agree."""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from pydantic import ValidationError
+
+from engine import manifest, registry
+from engine.context import CHECKPOINTS
+from projects import audit
+from projects.models import Project, User
+from projects.services import project_touch
+from runs.doorbell import ring
+from runs.models import ACTIVE, PENDING, RESUMABLE, Artifact, Run, RunEvent, RunInput, Status
+from runs.registries import run_end_hooks
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3  # that the studio makes by itself; a person may resume as often as they like
+EXPIRES = 30  # seconds after which a message the reconciler sent is worthless: it sends another
+
+
+class RunError(Exception):
+    """A run cannot be made or changed as asked. ``fields`` maps a parameter or role to what is wrong with it."""
+
+    def __init__(self, message: str, fields: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fields = fields or {}
+
+
+Source = Artifact | tuple[Run, str]
+
+
+@transaction.atomic
+def run_create(
+    *,
+    project: Project | None,
+    stage: str,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, Source],
+    by: User | None,
+    title: str = "",
+    seed: int = 0,
+    rerun_of: Run | None = None,
+) -> Run:
+    """A new run, queued on commit, or waiting while ``inputs`` (role → artifact, or (run, its role)) are still being made.
+
+    Raises ``RunError`` for an unknown stage, wrong parameters, or an input that is missing, of another kind or of another project.
+    """
+    try:
+        info = registry.get(stage)
+        valid = info.params.model_validate(dict(params))
+    except registry.RegistryError as error:
+        raise RunError(str(error)) from error
+    except ValidationError as error:
+        fields = {str(item["loc"][0]) if item["loc"] else "": item["msg"] for item in error.errors()}
+        raise RunError("Some settings are not right.", fields) from error
+    _check_inputs(info, inputs, project)
+    waiting = any(not isinstance(source, Artifact) for source in inputs.values())
+    run = Run.objects.create(
+        project=project,
+        stage=stage,
+        title=title or info.title,
+        queue=info.queue,
+        params=valid.model_dump(mode="json"),
+        seed=seed,
+        status=Status.WAITING if waiting else Status.QUEUED,
+        created_by=by,
+        rerun_of=rerun_of,
+    )
+    for role, source in inputs.items():
+        if isinstance(source, Artifact):
+            RunInput.objects.create(run=run, role=role, artifact=source)
+        else:
+            RunInput.objects.create(run=run, role=role, from_run=source[0], from_role=source[1])
+    audit.record(project, by, "run.create", f"{run.title} {run.pk}", after={"stage": stage, "params": run.params, "seed": seed})
+    if project:
+        project_touch(project)
+    if waiting:
+        run_release(run)  # what it waits for may be there already
+    else:
+        transaction.on_commit(lambda: run_enqueue(run))
+    return run
+
+
+def _check_inputs(info: registry.StageInfo, inputs: Mapping[str, Source], project: Project | None) -> None:
+    wrong: dict[str, str] = {}
+    for role, (kind, required) in info.roles.items():
+        source = inputs.get(role)
+        if source is None:
+            if required:
+                wrong[role] = f"Choose a {kind}."
+            continue
+        made = source if isinstance(source, Artifact) else source[0]
+        made_kind = source.kind if isinstance(source, Artifact) else registry.get(source[0].stage).produces.get(source[1], "")
+        if made_kind != kind:
+            wrong[role] = f"This is a {made_kind or 'thing nobody makes'}; a {kind} is needed."
+        elif made.project_id is not None and (project is None or made.project_id != project.pk):
+            wrong[role] = "This belongs to another project."
+        elif isinstance(source, Artifact) and not source.ready:
+            wrong[role] = "This is not complete, or was deleted."
+    for role in inputs.keys() - info.roles.keys():
+        wrong[role] = f"{info.title} takes no {role}."
+    if wrong:
+        raise RunError(f"{info.title} cannot start: " + " ".join(f"{role}: {text}" for role, text in wrong.items()), wrong)
+
+
+def run_enqueue(run: Run, *, expires: float | None = None) -> None:
+    """Tell the workers. If Redis is away nothing is lost: the reconciler tells them again."""
+    from runs.tasks import run_supervise
+
+    try:
+        run_supervise.apply_async([str(run.pk)], queue=run.queue, retry=False, expires=expires)
+    except Exception as error:  # kombu and redis raise their own kinds
+        log.warning("Run %s is queued, but the workers could not be told yet: %s", run.pk, error)
+
+
+def run_transition(run_id: UUID, before: list[Status], after: Status, *, reason: str = "", **fields: Any) -> bool:
+    """Compare-and-set ``before`` → ``after`` with ``fields``; False when somebody else was first."""
+    with transaction.atomic():
+        if not Run.objects.filter(pk=run_id, status__in=before).update(status=after, last_seq=F("last_seq") + 1, **fields):
+            return False
+        seq, attempt = Run.objects.values_list("last_seq", "attempt").get(pk=run_id)
+        data = {"status": after.value, "reason": reason}
+        RunEvent.objects.create(run_id=run_id, seq=seq, attempt=attempt, ts=timezone.now().timestamp(), type="status", data=data)
+        transaction.on_commit(lambda: ring(run_id, seq))
+    return True
+
+
+def run_release(run: Run) -> None:
+    """Fill in inputs that are made by now and queue the run; end it when what it waits for will never come. Idempotent."""
+    for waiting in run.inputs.filter(artifact=None).select_related("from_run"):
+        source = waiting.from_run
+        assert source is not None
+        if source.status == Status.SUCCEEDED and (artifact := source.output(waiting.from_role)):
+            RunInput.objects.filter(pk=waiting.pk).update(artifact=artifact)
+        elif source.is_ended and source.status != Status.SUCCEEDED:
+            reason = f"It waited for “{source.title}”, which {source.get_status_display().lower()}."
+            _end(run.pk, [Status.WAITING], Status.STOPPED, reason=reason)
+            return
+    if not run.inputs.filter(artifact=None).exists() and run_transition(run.pk, [Status.WAITING], Status.QUEUED):
+        transaction.on_commit(lambda: run_enqueue(run))
+
+
+def run_claim(run_id: UUID, supervisor: str, host: str) -> bool:
+    """Take a queued run for ``supervisor``. False when another has it, or while this host's GPU slots are all held by live runs."""
+    with transaction.atomic():
+        run = Run.objects.filter(pk=run_id).only("queue").first()
+        if run is None:
+            return False
+        if run.queue == "gpu":
+            busy = Run.objects.select_for_update().filter(queue="gpu", host=host, status__in=ACTIVE)
+            if len(busy) >= settings.GPU_SLOTS:
+                return False
+        now = timezone.now()
+        claim = {"supervisor": supervisor, "heartbeat_at": now, "host": host, "pid": None, "pid_started": None, "offset": 0}
+        return run_transition(
+            run_id, [Status.QUEUED], Status.STARTING, started_at=now, exit_code=None, error=None, progress={}, phase="", **claim
+        )
+
+
+def run_take_over(run: Run, supervisor: str) -> bool:
+    """Take an active run whose supervisor fell silent. False when another did, or when it speaks again."""
+    return bool(
+        Run.objects.filter(pk=run.pk, status__in=ACTIVE, supervisor=run.supervisor, heartbeat_at=run.heartbeat_at).update(
+            supervisor=supervisor, heartbeat_at=timezone.now()
+        )
+    )
+
+
+def run_end(run_id: UUID, after: Status, *, reason: str = "", before: list[Status] | None = None, **fields: Any) -> bool:
+    """End an active run; then what waited for it goes on, and its queue moves up."""
+    return _end(run_id, before or ACTIVE, after, reason=reason, **fields)
+
+
+def _end(run_id: UUID, before: list[Status], after: Status, *, reason: str = "", **fields: Any) -> bool:
+    if not run_transition(run_id, before, after, reason=reason, ended_at=timezone.now(), supervisor="", **fields):
+        return False
+    run = Run.objects.select_related("project").get(pk=run_id)
+    audit.record(run.project, None, "run.end", f"{run.title} {run.pk}", after={"status": after.value, "attempt": run.attempt})
+    if run.project:
+        project_touch(run.project)
+    after_end(run)
+    return True
+
+
+def after_end(run: Run) -> None:
+    """Release what waits for ``run``, tell the other apps, and move its queue up. Each may fail without harming the others."""
+    waiting = Run.objects.filter(inputs__from_run=run, status=Status.WAITING).distinct()
+    for step in [*(lambda other=other: run_release(other) for other in waiting), *(lambda hook=hook: hook(run) for hook in run_end_hooks())]:
+        try:
+            step()
+        except Exception:
+            log.exception("After the end of run %s", run.pk)
+    queue_move_up(run.queue)
+
+
+def queue_move_up(queue: str, *, expires: float | None = None) -> None:
+    """Tell the workers of the runs that stand first in ``queue``, as many as could start."""
+    for run in Run.objects.filter(queue=queue, status=Status.QUEUED).order_by("created_at")[: settings.GPU_SLOTS if queue == "gpu" else 4]:
+        run_enqueue(run, expires=expires)
+
+
+def run_stop(*, run: Run, by: User | None) -> None:
+    """Stop and keep: the engine saves a checkpoint and what it has, and leaves. A run that has not begun just ends."""
+    if run_transition(run.pk, [Status.STARTING, Status.RUNNING], Status.STOPPING, reason="Saving, then stopping"):
+        audit.record(run.project, by, "run.stop", f"{run.title} {run.pk}")
+    elif _end(run.pk, PENDING, Status.STOPPED, reason="Stopped before it began"):
+        audit.record(run.project, by, "run.stop", f"{run.title} {run.pk}")
+
+
+def run_cancel(*, run: Run, by: User | None) -> None:
+    """End it now and keep nothing. What waited for it ends too."""
+    if Run.objects.filter(pk=run.pk, status__in=ACTIVE).update(cancelled=True):
+        run_transition(run.pk, [Status.STARTING, Status.RUNNING], Status.STOPPING, reason="Cancelling")
+    elif not _end(run.pk, PENDING, Status.STOPPED, reason="Cancelled before it began", cancelled=True):
+        return
+    audit.record(run.project, by, "run.cancel", f"{run.title} {run.pk}")
+
+
+def latest_checkpoint(run: Run) -> str:
+    """The newest checkpoint of any attempt whose hashes hold, as a path relative to the run's folder; empty if there is none."""
+    folders = sorted(run.folder.glob(f"*/{CHECKPOINTS}/*"), key=lambda path: (path.name, int(path.parts[-3])), reverse=True)
+    for folder in folders:
+        try:
+            manifest.verify(folder)
+        except manifest.ManifestError:
+            continue
+        return folder.relative_to(run.folder).as_posix()
+    return ""
+
+
+def run_can_resume(run: Run) -> bool:
+    """Whether the run can go on as a further attempt: it ended early, was not cancelled, and its stage knows how."""
+    return run.status in RESUMABLE and not run.cancelled and registry.get(run.stage).resumable
+
+
+def run_resume(*, run: Run, by: User | None) -> None:
+    """Go on as the next attempt, from the newest sound checkpoint or, without one, from the start. Raises ``RunError``."""
+    if not run_can_resume(run):
+        raise RunError("This run cannot be resumed. Rerun it instead.")
+    if run.inputs.filter(artifact=None).exists():
+        raise RunError("What this run was waiting for was never made. Resume that run first.")
+    done = run_transition(
+        run.pk,
+        RESUMABLE,
+        Status.QUEUED,
+        reason=f"Attempt {run.attempt + 1}",
+        attempt=F("attempt") + 1,
+        resume_from=latest_checkpoint(run),
+        offset=0,
+        ended_at=None,
+    )
+    if not done:
+        raise RunError("The run has changed meanwhile. Look again.")
+    audit.record(run.project, by, "run.resume", f"{run.title} {run.pk}", after={"attempt": run.attempt + 1})
+    transaction.on_commit(lambda: run_enqueue(run))
+
+
+def run_lose(run: Run, reason: str) -> None:
+    """The engine is gone and was not asked to go. Go on from the last checkpoint where the stage can, else end as LOST."""
+    error = {"code": "lost", "message": reason, "where": run.stage, "mend": "Resume it, or look into the log."}
+    again = registry.get(run.stage).resumable and run.attempt < MAX_ATTEMPTS and not run.cancelled
+    if not again:
+        run_end(run.pk, Status.LOST, reason=reason, error=error)
+        return
+    # Not ``run_end``: what waits for this run must go on waiting, for the next attempt begins at once
+    if run_transition(run.pk, ACTIVE, Status.LOST, reason=reason, error=error, ended_at=timezone.now(), supervisor=""):
+        run_resume(run=Run.objects.get(pk=run.pk), by=None)
+
+
+def run_rerun(*, run: Run, by: User, params: Mapping[str, Any] | None = None) -> Run:
+    """A new run with the same inputs and seed, and ``params`` changed. Raises ``RunError``."""
+    inputs: dict[str, Source] = {}
+    for item in run.inputs.select_related("artifact", "from_run"):
+        if item.artifact is not None:
+            inputs[item.role] = item.artifact
+        elif item.from_run is not None:
+            inputs[item.role] = (item.from_run, item.from_role)
+    return run_create(
+        project=run.project,
+        stage=run.stage,
+        params={**run.params, **(params or {})},
+        inputs=inputs,
+        by=by,
+        title=run.title,
+        seed=run.seed,
+        rerun_of=run,
+    )
+
+
+def runs_delete_for(project: Project) -> None:
+    """Remove the files of a project's runs and artifacts, and the rows that protect one another."""
+    from runs.artifacts import artifact_path
+
+    active = Run.objects.filter(project=project).filter(Q(status__in=ACTIVE) | Q(status__in=PENDING))
+    if active.exists():
+        raise RunError("Stop the project's runs first.")
+    for artifact in Artifact.objects.filter(project=project):
+        shutil.rmtree(artifact_path(artifact), ignore_errors=True)
+    runs = Run.objects.filter(project=project)
+    for run in runs:
+        shutil.rmtree(run.folder, ignore_errors=True)
+    with transaction.atomic():
+        RunInput.objects.filter(run__in=runs).delete()
+        Artifact.objects.filter(project=project).delete()
+        runs.delete()

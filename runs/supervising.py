@@ -1,0 +1,206 @@
+"""Watch one run from claim to end. Nothing here is needed for the engine to go on: whoever dies, another takes over."""
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from contextlib import AbstractContextManager
+from types import TracebackType
+from uuid import UUID
+
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.utils import timezone
+
+from engine.exits import Exit
+from engine.spec import Spec
+from runs import processes
+from runs.artifacts import artifact_path
+from runs.environment import engine_environment
+from runs.ingesting import TakenOver, ingest
+from runs.models import ACTIVE, Run, Status
+from runs.services import run_claim, run_end, run_lose, run_take_over, run_transition
+from runs.taking_in import TakeInError, take_in_outputs
+
+log = logging.getLogger(__name__)
+
+TICK = 0.1  # seconds between two looks at the engine's events
+STATUS_EVERY = 0.5  # seconds between two looks at whether somebody asked it to stop
+PULSE = 3.0  # seconds between two heartbeats
+START_PATIENCE = 10.0  # seconds a shim may take to say who it is
+
+
+def this_host() -> str:
+    return socket.gethostname()
+
+
+def new_supervisor() -> str:
+    return f"{this_host()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"[:60]
+
+
+def supervise(run_id: UUID) -> None:
+    """Claim and start the run if it is queued; take it over if its supervisor fell silent; then watch it to its end."""
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None:
+        return
+    supervisor = new_supervisor()
+    if run.status == Status.QUEUED:
+        if not run_claim(run.pk, supervisor, this_host()):
+            return
+        run.refresh_from_db()
+        with _Pulse(run.pk, supervisor):
+            _watch(run, begun=_start(run))
+    elif run.is_active and stale(run) and run.host == this_host() and run_take_over(run, supervisor):
+        run.refresh_from_db()
+        with _Pulse(run.pk, supervisor):
+            if run.status == Status.STARTING and processes.shim_of(run.attempt_folder) is None:
+                # The supervisor died between the claim and the start: as if nobody had claimed it
+                run_transition(run.pk, [Status.STARTING], Status.QUEUED, reason="Its worker was lost before it began", supervisor="")
+            else:
+                _watch(run, begun=True)
+
+
+def stale(run: Run) -> bool:
+    """Whether the run's supervisor has been silent for too long."""
+    if run.heartbeat_at is None:
+        return True
+    return (timezone.now() - run.heartbeat_at).total_seconds() > settings.RUN_HEARTBEAT_STALE_SECONDS
+
+
+def _start(run: Run) -> bool:
+    """Start the engine; False when the run was stopped meanwhile and nothing was begun."""
+    folder = run.attempt_folder
+    inputs = {item.role: str(artifact_path(item.artifact)) for item in run.inputs.select_related("artifact") if item.artifact}
+    resume = str(run.folder / run.resume_from) if run.resume_from else None
+    Spec(stage=run.stage, params=run.params, inputs=inputs, seed=run.seed, resume_from=resume).write(folder)
+    if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
+        return False
+    processes.start(folder, engine_environment(run))
+    return True
+
+
+def _watch(run: Run, *, begun: bool) -> None:
+    folder = run.attempt_folder
+    try:
+        if begun:
+            _wait_for_end(run)
+        ingest(run)
+        _judge(run, processes.exit_code(folder))
+    except TakenOver:
+        log.info("Run %s is watched by another supervisor now", run.pk)
+
+
+def _wait_for_end(run: Run) -> None:
+    """Ingest until the process group is gone. Passes on a wish to stop, and ends it by force once the grace is over."""
+    folder = run.attempt_folder
+    began = looked = time.monotonic()
+    asked: float | None = None
+    while True:
+        ingest(run)
+        shim = processes.shim_of(folder)
+        if shim and run.pid is None:
+            run.pid, run.pid_started = shim.pid, shim.started
+            Run.objects.filter(pk=run.pk, supervisor=run.supervisor).update(pid=shim.pid, pid_started=shim.started)
+            run_transition(run.pk, [Status.STARTING], Status.RUNNING)
+        _reap(shim)
+        if not processes.group_alive(folder):
+            started = shim is not None or processes.exit_code(folder) is not None
+            if started or time.monotonic() - began > START_PATIENCE:
+                return
+        now = time.monotonic()
+        if now - looked >= STATUS_EVERY:
+            looked = now
+            status, cancelled, supervisor = Run.objects.values_list("status", "cancelled", "supervisor").get(pk=run.pk)
+            if supervisor != run.supervisor:
+                raise TakenOver(str(run.pk))
+            if status == Status.STOPPING:
+                if cancelled or (asked and now - asked > settings.RUN_STOP_GRACE_SECONDS):
+                    processes.kill_group(folder)
+                elif asked is None and shim and shim.engine:
+                    asked = now
+                    processes.ask_to_stop(folder)
+        time.sleep(TICK)
+
+
+def _reap(shim: processes.Shim | None) -> None:
+    """Collect the shim's exit if it is our child, so that it does not stay as a zombie."""
+    if shim:
+        try:
+            os.waitpid(shim.pid, os.WNOHANG)
+        except ChildProcessError:
+            pass
+
+
+def _judge(run: Run, code: int | None) -> None:
+    """End the run by what its engine left behind."""
+    run.refresh_from_db()
+    finished = run.events.filter(attempt=run.attempt, type="finished").exists()
+    if run.cancelled:
+        run_end(run.pk, Status.STOPPED, reason="Cancelled", exit_code=code)
+    elif code == Exit.DONE and finished:
+        _keep(run, Status.SUCCEEDED, code)
+    elif code == Exit.STOPPED:
+        _keep(run, Status.STOPPED, code)
+    elif run.status == Status.STOPPING and (code is None or code < 0):
+        begun = processes.shim_of(run.attempt_folder) is not None
+        reason = "It did not stop in time and was ended" if begun else "Stopped before it began"
+        run_end(run.pk, Status.STOPPED, reason=reason, exit_code=code)
+    elif code is None:
+        run_lose(run, "The engine vanished without saying how it ended. The machine may have restarted, or somebody ended it.")
+    elif code < 0:
+        run_lose(run, f"The engine was ended by signal {-code}. Without somebody's doing, the machine ran out of memory.")
+    else:
+        run_end(run.pk, Status.FAILED, exit_code=code, error=_crash_error(run, code))
+
+
+def _crash_error(run: Run, code: int) -> dict[str, str]:
+    """The engine's own account where there is one (exit 20 and 30 have), with the log's tail for a crash."""
+    error = dict(run.error or {})
+    if code in (Exit.INPUT, Exit.MEMORY) and error:
+        return error
+    return {
+        "code": "crash",
+        "message": error.get("message") or f"The engine ended with exit code {code}.",
+        "where": error.get("where", run.stage),
+        "mend": error.get("mend") or "Look into the log; if the data is right, this is a fault of the studio.",
+        "log": processes.log_tail(run.attempt_folder),
+    }
+
+
+def _keep(run: Run, status: Status, code: int) -> None:
+    """Store and take in what the engine handed over; only then may the run call itself a success."""
+    try:
+        take_in_outputs(run)
+    except TakeInError as problem:
+        error = {"code": "output", "message": str(problem), "where": problem.where, "mend": "Rerun it; see the log of the worker."}
+        run_end(run.pk, Status.FAILED, exit_code=code, error=error)
+        return
+    run_end(run.pk, status, exit_code=code, error=None)
+
+
+class _Pulse(AbstractContextManager["_Pulse"]):
+    """A heartbeat from a thread of its own, so that taking in a big artifact is not mistaken for death."""
+
+    def __init__(self, run_id: UUID, supervisor: str) -> None:
+        self._mine = {"pk": run_id, "supervisor": supervisor, "status__in": ACTIVE}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> "_Pulse":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join(timeout=PULSE)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(PULSE):
+            try:
+                close_old_connections()
+                Run.objects.filter(**self._mine).update(heartbeat_at=timezone.now())
+            except Exception as error:  # a database that is away for a moment must not end the pulse
+                log.warning("No heartbeat for run %s: %s", self._mine["pk"], error)
+        connection.close()
