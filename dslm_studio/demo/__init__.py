@@ -1,0 +1,1 @@
+"""The demo project: a real domain corpus that every Python installation carries."""
