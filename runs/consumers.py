@@ -65,8 +65,7 @@ class RunConsumer(AsyncJsonWebsocketConsumer):
     async def _send_new(self, upto: int | None) -> None:
         assert self.feed is not None
         async with self.sending:
-            events = await self.feed.after(self.cursor, upto)
-            if events:
+            while events := await self.feed.after(self.cursor, upto):
                 self.cursor = events[-1]["seq"]
                 await self.send_json({"events": events})
 

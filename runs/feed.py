@@ -37,18 +37,17 @@ class RunFeed:
             self._feeds.pop(self._run_id, None)
 
     async def after(self, cursor: int, upto: int | None = None) -> list[Event]:
-        """Events with ``seq > cursor``, oldest first. Reads the database unless what is kept reaches ``upto`` already."""
+        """Events with ``seq > cursor``, oldest first. Reads the database only if what was read does not reach ``upto`` yet."""
         async with self._lock:
-            if self._last is None or (self._events and self._events[0]["seq"] > cursor + 1 and cursor < self._last):
-                if self._last is not None:  # this cursor is too far behind for what is kept
-                    return await self._read(cursor)
-                self._last = cursor
-            elif cursor < self._last and not self._events:
-                return await self._read(cursor)
+            if self._last is None:
+                self._last = cursor  # the first watcher decides where the feed begins
             if upto is None or upto > self._last:
                 while fresh := await self._read(self._last):
                     self._events.extend(fresh)
                     self._last = fresh[-1]["seq"]
+            begins = self._events[0]["seq"] if self._events else self._last + 1
+            if cursor + 1 < begins:
+                return await self._read(cursor)
             return [event for event in self._events if event["seq"] > cursor]
 
     async def _read(self, cursor: int) -> list[Event]:

@@ -10,14 +10,16 @@ HIDDEN = "internal"  # json_schema_extra of parameters that the studio fills in,
 
 
 def params_form(info: StageInfo, data: Any = None, initial: dict[str, Any] | None = None, prefix: str = "") -> forms.Form:
-    """A form of the parameters of ``info``. Fields whose schema says ``advanced`` carry ``.advanced``, to be folded away."""
+    """A form of the parameters of ``info``. ``form.advanced`` names the fields whose schema says ``advanced``, to be folded away."""
     schema = info.schema()
     fields: dict[str, forms.Field] = {}
+    advanced: list[str] = []
     for name, spec in schema.get("properties", {}).items():
         spec = _resolved(spec, schema)
         if not spec.get(HIDDEN):
             fields[name] = _field(name, spec, required=name in schema.get("required", []))
-    form_class = type("ParamsForm", (forms.Form,), fields)
+            advanced += [name] if spec.get("advanced") else []
+    form_class = type("ParamsForm", (forms.Form,), {**fields, "advanced": tuple(advanced)})
     return form_class(data, initial=initial or {}, prefix=prefix or None)
 
 
@@ -60,5 +62,4 @@ def _field(name: str, spec: dict[str, Any], *, required: bool) -> forms.Field:
         field = forms.MultipleChoiceField(choices=choices, widget=forms.CheckboxSelectMultiple, **common)
     else:
         field = forms.CharField(max_length=spec.get("maxLength", 2000), **common)
-    field.advanced = bool(spec.get("advanced"))  # type: ignore[attr-defined]
     return field

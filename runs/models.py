@@ -1,12 +1,14 @@
 """Runs, what they said, what they made, and what went into them."""
 
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 
 from projects.models import Project, User
 
@@ -139,6 +141,13 @@ class Run(models.Model):
         total = self.progress.get("total")
         return int(100 * self.progress.get("done", 0) / total) if total else None
 
+    @property
+    def seconds(self) -> float | None:
+        """From its (last) start to its end, or to now."""
+        if self.started_at is None:
+            return None
+        return ((self.ended_at or timezone.now()) - self.started_at).total_seconds()
+
     def output(self, role: str) -> Artifact | None:
         """The latest artifact of that role."""
         return self.outputs.filter(role=role, ready=True).order_by("-attempt").first()
@@ -170,6 +179,10 @@ class RunEvent(models.Model):
     class Meta:
         ordering = ["seq"]
         constraints = [models.UniqueConstraint(fields=["run", "seq"], name="one_event_a_seq")]
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.ts, tz=UTC)
 
     def as_dict(self) -> dict[str, Any]:
         return {"seq": self.seq, "attempt": self.attempt, "ts": self.ts, "type": self.type, "data": self.data}

@@ -13,6 +13,7 @@ from projects.models import Project
 from projects.pages import project_page
 from projects.registries import provided
 from runs import processes, services
+from runs.charts import latest_figures, metric_places, run_charts
 from runs.forms import params_form, params_from
 from runs.models import Run, Status
 from runs.selectors import curves, runs_of, snapshot_events
@@ -24,9 +25,11 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     runs = runs_of(project, status=query["status"], stage=query["stage"], text=query["q"])
     context = {
         "page": Paginator(runs, 25).get_page(request.GET.get("page")),
-        "query": query,
-        "statuses": Status.choices,
-        "stages": [(info.key, info.title) for info in registry.all_stages()],
+        "filtered": any(query.values()),
+        "filters": [
+            {"name": "status", "label": "Any status", "choices": Status.choices},
+            {"name": "stage", "label": "Any kind", "choices": [(info.key, info.title) for info in registry.all_stages()]},
+        ],
         "launchers": [link for links in provided("run_launchers", project) for link in links],
     }
     return project_page(request, "runs/list.html", project, "runs", context)
@@ -39,13 +42,17 @@ def _run(project: Project, run_id: object) -> Run:
 def run_detail(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
     project = project_for(request.user, slug)
     run = _run(project, run_id)
+    drawn = curves(run)
+    charts = run_charts(drawn)
     # The cursor is read before the rows: what arrives in between is sent again and drawn once, never missed
     context = {
         "run": run,
         "last_seq": run.last_seq,
         "info": registry.get(run.stage),
         "events": snapshot_events(run),
-        "curves": curves(run),
+        "charts": charts,
+        "places": metric_places(charts),
+        "figures": latest_figures(drawn),
         "inputs": run.inputs.select_related("artifact", "artifact__produced_by", "from_run"),
         "outputs": run.outputs.order_by("attempt", "role"),
         "can_resume": services.run_can_resume(run),

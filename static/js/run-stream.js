@@ -1,0 +1,89 @@
+// The only code that follows a run over its socket. Numbers and curves change in place; for the rest the page's own
+// fragments are fetched again, so that what a thing looks like is written once, in the template.
+import { drawChart, extendChart } from "./chart.js";
+import { number } from "./lib.js";
+import { setProgress } from "./progress.js";
+
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 15000;
+const REFRESH_EVERY = 700;
+const REFUSED = new Set([4403, 4404]);
+
+const page = document.querySelector("[data-run]");
+let last = Number(page.dataset.lastSeq);
+let wait = FIRST_WAIT;
+let refresh;
+const stale = new Set();
+
+function connect() {
+  const address = new URL(page.dataset.socket, location.href);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  address.searchParams.set("after", last);
+  const socket = new WebSocket(address);
+  socket.onmessage = (message) => {
+    wait = FIRST_WAIT;
+    take(JSON.parse(message.data).events);
+  };
+  socket.onclose = (event) => {
+    page.dataset.live = "no";
+    if (REFUSED.has(event.code)) return;
+    setTimeout(connect, wait * (0.5 + Math.random()));
+    wait = Math.min(wait * 2, LONGEST_WAIT);
+  };
+  socket.onopen = () => (page.dataset.live = "yes");
+}
+
+function take(events) {
+  const places = JSON.parse(document.getElementById("run-places").textContent);
+  const fresh = new Map();
+  for (const event of events) {
+    if (event.seq <= last) continue;
+    last = event.seq;
+    if (event.type === "metric") {
+      for (const [metric, value] of Object.entries(event.data.values)) {
+        if (value === null) continue;
+        const place = places[metric];
+        const chart = place && document.getElementById(place.chart);
+        if (!chart) later("run-charts", "run-figures");
+        else fresh.set(chart, [...(fresh.get(chart) || []), { series: place.series, x: event.data.step, y: value }]);
+        const figure = document.getElementById(`figure-${metric}`);
+        if (figure) figure.textContent = number(value);
+      }
+    } else if (event.type === "progress") {
+      const bar = document.getElementById("run-progress");
+      if (bar) setProgress(bar, event.data);
+    } else if (event.type === "phase") {
+      const bar = document.getElementById("run-progress");
+      if (bar) setProgress(bar, { step: event.data.title, total: null });
+      later("run-events");
+    } else if (event.type === "status") {
+      later("run-head", "run-events", "run-outputs");
+    } else {
+      later("run-events");
+    }
+  }
+  for (const [chart, points] of fresh) extendChart(chart, points);
+  page.dataset.lastSeq = last;
+}
+
+/** Fetches the named fragments again, soon, and all together. */
+function later(...ids) {
+  ids.forEach((id) => stale.add(id));
+  refresh ??= setTimeout(async () => {
+    const wanted = [...stale];
+    stale.clear();
+    refresh = null;
+    const answer = await fetch(page.dataset.run);
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const id of wanted) {
+      const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
+      if (!old || !now) continue;
+      old.replaceWith(now);
+      window.htmx.process(now);
+      now.querySelectorAll("[data-chart]").forEach((chart) => drawChart(chart));
+    }
+  }, REFRESH_EVERY);
+}
+
+connect();
