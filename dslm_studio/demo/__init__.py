@@ -1,1 +1,1 @@
-"""The demo project: a real domain corpus that every Python installation carries."""
+"""The demo: the main job on the Python language reference, through the same services as the browser."""

@@ -71,7 +71,7 @@ def _split(markdown: str) -> list[str]:
 def _plain(text: str) -> str:
     """Paragraph text as it is set: no Markdown marks, and only characters that the PDF's standard fonts have."""
     text = re.sub(r"^- ", "• ", re.sub(r"`([^`]*)`", r"\1", text))
-    return _latin(re.sub(r"\*\*([^*\n]+)\*\*", r"\1", text))
+    return _latin(re.sub(r"(?<![\w*])(\*\*?)([^*\s][^*\n]*)\1(?!\w)", r"\2", text))
 
 
 def _latin(text: str) -> str:

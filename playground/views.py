@@ -1,0 +1,139 @@
+"""Pages of the chat, and the stream of an answer."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_POST
+
+from engine.endpoint import EndpointError
+from playground import services
+from playground.answering import Answer, answer_stream
+from playground.forms import AskForm, FeedbackForm
+from playground.models import Conversation, Message
+from playground.selectors import conversations_of, model_label
+from projects.guards import project_for
+from projects.models import Project
+from projects.pages import project_page
+
+
+def chat(request: HttpRequest, slug: str) -> HttpResponse:
+    """A new conversation; ``?model=`` chooses the model beforehand."""
+    project = project_for(request.user, slug)
+    form = AskForm(project=project, initial={"model": request.GET.get("model", ""), "with_documents": True})
+    return _page(request, project, form, None)
+
+
+def conversation(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
+    project = project_for(request.user, slug)
+    found = get_object_or_404(conversations_of(project, request.user).select_related("model"), pk=pk)
+    form = AskForm(project=project, initial={"model": str(found.model_id), "with_documents": found.with_documents})
+    return _page(request, project, form, found)
+
+
+def _page(request: HttpRequest, project: Project, form: AskForm, found: Conversation | None) -> HttpResponse:
+    context = {
+        "form": form,
+        "conversation": found,
+        "model_label": model_label(found.model) if found else "",
+        "chat_messages": _drawn(project, found) if found else [],
+        "conversations": conversations_of(project, request.user)[:30],
+    }
+    return project_page(request, "playground/chat.html", project, "chat", context)
+
+
+def _drawn(project: Project, found: Conversation) -> list[dict[str, Any]]:
+    return [
+        {"message": message, "citations": [(item, item.url(project.slug)) for item in message.cited]} for message in found.messages.all()
+    ]
+
+
+@require_POST
+def ask(request: HttpRequest, slug: str, pk: object | None = None) -> HttpResponseBase:
+    """Ask, and stream the answer as lines of JSON: ``{"token"}`` as it comes, then ``{"done": html}`` or ``{"error", "mend"}``."""
+    project = project_for(request.user, slug)
+    form = AskForm(request.POST, project=project)
+    if not form.is_valid():
+        return JsonResponse({"error": "Type a question first, of at most 4,000 characters."}, status=422)
+    question, with_documents = form.cleaned_data["question"].strip(), form.cleaned_data["with_documents"]
+    if pk:
+        found = get_object_or_404(conversations_of(project, request.user).select_related("model"), pk=pk)
+    elif form.chosen_model is None:
+        return JsonResponse({"error": "There is no such model. Choose one from the list."}, status=422)
+    else:
+        found = services.conversation_create(
+            project=project, user=request.user, model=form.chosen_model, question=question, with_documents=with_documents
+        )
+    earlier = [(message.role, message.text) for message in found.messages.all()]
+    services.question_add(conversation=found, text=question, with_documents=with_documents)
+    lines = _lines(project, found, question, earlier, with_documents)
+    response = StreamingHttpResponse(lines, content_type="application/x-ndjson")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"  # a proxy that collects the answer before passing it on spoils it
+    return response
+
+
+async def _lines(
+    project: Project, found: Conversation, question: str, earlier: list[tuple[str, str]], with_documents: bool
+) -> AsyncIterator[bytes]:
+    answer, began, error, complete = Answer(), time.monotonic(), None, False
+    yield _line({"conversation": found.get_absolute_url()})
+    try:
+        pieces = answer_stream(
+            project=project, model=found.model, question=question, earlier=earlier, with_documents=with_documents, answer=answer
+        )
+        async for piece in pieces:
+            yield _line({"token": piece})
+        complete = True
+    except EndpointError as problem:
+        error = problem
+    finally:  # also when the reader left in the middle: what had come is kept
+        if answer.text:
+            message = await sync_to_async(services.answer_add)(
+                conversation=found,
+                text=answer.text,
+                citations=answer.citations,
+                with_documents=with_documents,
+                seconds=time.monotonic() - began,
+                cut_off=not complete,
+            )
+    if error is not None:
+        yield _line({"error": error.message, "mend": error.mend})
+    elif answer.text:
+        yield _line({"done": await sync_to_async(_answer_html)(project, message)})
+    else:
+        yield _line({"error": "The model had nothing to say.", "mend": "Ask in other words, or choose another model."})
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return json.dumps(content).encode() + b"\n"
+
+
+def _answer_html(project: Project, message: Message) -> str:
+    drawn = {"message": message, "citations": [(item, item.url(project.slug)) for item in message.cited]}
+    return render_to_string("playground/message.html", {"item": drawn, "project": project})
+
+
+@require_POST
+def feedback(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = project_for(request.user, slug)
+    message = get_object_or_404(Message, pk=pk, conversation__project=project, conversation__user=request.user, role="assistant")
+    form = FeedbackForm(request.POST)
+    if form.is_valid():
+        services.feedback_give(message=message, user=request.user, **form.cleaned_data)
+        messages.success(request, "Thank you, noted")
+    return redirect(message.conversation)
+
+
+@require_POST
+def conversation_delete(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
+    project = project_for(request.user, slug)
+    services.conversation_delete(conversation=get_object_or_404(conversations_of(project, request.user), pk=pk))
+    messages.success(request, "Conversation deleted")
+    return redirect("playground:chat", slug)

@@ -1,0 +1,122 @@
+"""Every address and every role: who gets in, who is refused. An address that this table does not know fails the test."""
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from projects.models import Membership, Project, User
+from projects.roles import CAPABILITIES, Role
+
+# capability (or "public", "signed in", "admin") → addresses by name; "POST" after a name where it answers nothing else
+TABLE: dict[str, str] = {
+    "public": """healthz login password_reset password_reset_done password_reset_confirm password_reset_complete sign_in_link
+        projects:invitation""",
+    "signed in": "projects:list projects:new logout:POST profile password_change",
+    "admin": "people person_update:POST",
+    "view": """projects:home projects:team projects:audit
+        runs:list runs:detail runs:log runs:events
+        playground:chat playground:conversation playground:ask:POST playground:ask_again:POST playground:delete:POST playground:feedback:POST""",
+    "annotate": "",
+    "review": "",
+    "build": "runs:stop:POST runs:cancel:POST runs:resume:POST runs:rerun",
+    "own": """projects:invitation_create:POST projects:invitation_revoke:POST projects:member_role:POST projects:member_remove:POST
+        projects:settings projects:delete:POST""",
+}
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """(capability, name, method) of every address in the table."""
+    found = []
+    for capability, names in TABLE.items():
+        for name in names.split():
+            method = "POST" if name.endswith(":POST") else "GET"
+            found.append((capability, name.removesuffix(":POST"), method))
+    return found
+
+
+ROWS = rows()
+IN_A_PROJECT = [row for row in ROWS if row[0] in CAPABILITIES]
+
+
+def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for item in resolver.url_patterns:
+        if isinstance(item, URLResolver):
+            yield from patterns(item, f"{prefix}{item.namespace}:" if item.namespace else prefix)
+        else:
+            yield f"{prefix}{item.name}", item
+
+
+def address(name: str, slug: str) -> str:
+    """The address of ``name`` in the project ``slug``, with ids that belong to nothing: guards come before lookups."""
+    pattern = dict(patterns(get_resolver()))[name]
+    samples = {"slug": slug, "uidb64": "MQ", "token": "no-such-token"}
+    kwargs = {}
+    for key, converter in pattern.pattern.converters.items():
+        kind = type(converter).__name__
+        kwargs[key] = samples.get(key) or (uuid.uuid4() if kind == "UUIDConverter" else 987654 if kind == "IntConverter" else "nothing")
+    for resolver in get_resolver().url_patterns:  # prefixes such as p/<slug>/ belong to the resolver, not to the pattern
+        if isinstance(resolver, URLResolver) and "slug" in str(resolver.pattern):
+            kwargs.setdefault("slug", slug)
+    try:
+        return reverse(name, kwargs=kwargs)
+    except Exception:
+        kwargs["slug"] = slug
+        return reverse(name, kwargs=kwargs)
+
+
+def ask(client: Client, name: str, method: str, slug: str) -> int:
+    return client.generic(method, address(name, slug)).status_code
+
+
+def test_the_table_knows_every_address_and_no_other() -> None:
+    assert {name for name, _ in patterns(get_resolver())} == {name for _, name, _ in ROWS}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("capability", "name", "method"), [row for row in ROWS if row[0] != "public"])
+def test_an_anonymous_user_is_sent_to_sign_in(capability: str, name: str, method: str, project: Project) -> None:
+    response = Client().generic(method, address(name, project.slug))
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/sign-in/")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("capability", "name", "method"), IN_A_PROJECT)
+def test_a_user_of_another_project_finds_nothing(capability: str, name: str, method: str, project: Project, outsider: User) -> None:
+    client = Client()
+    client.force_login(outsider)
+    assert ask(client, name, method, project.slug) == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize(("capability", "name", "method"), IN_A_PROJECT)
+def test_a_role_may_exactly_what_the_table_says(
+    role: Role, capability: str, name: str, method: str, project: Project, member: Callable[[str], User]
+) -> None:
+    client = Client()
+    client.force_login(member(role))
+    refused = ask(client, name, method, project.slug) == 403
+    assert refused == (role not in CAPABILITIES[capability])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("capability", "name", "method"), [row for row in ROWS if row[0] == "admin"])
+def test_only_an_administrator_gets_at_the_instance(capability: str, name: str, method: str, owner: User) -> None:
+    client = Client()
+    client.force_login(owner)
+    assert ask(client, name, method, "") == 403
+    User.objects.filter(pk=owner.pk).update(is_superuser=True)
+    assert ask(client, name, method, "") in {200, 404}
+
+
+@pytest.mark.django_db
+def test_an_administrator_sees_no_project_they_are_not_in(project: Project) -> None:
+    administrator = User.objects.create_superuser("admin@example.org", None)
+    assert not Membership.objects.filter(user=administrator).exists()
+    client = Client()
+    client.force_login(administrator)
+    assert client.get(reverse("projects:team", args=[project.slug])).status_code == 404
