@@ -42,7 +42,14 @@ STATUSES = {
     "WARNING": ("triangle-alert", "warning"),
 }
 MOVING = {"STARTING", "RUNNING", "STOPPING", "WORKING"}
-TONE_ICONS = {"good": "circle-check", "warning": "triangle-alert", "bad": "circle-x", "running": "loader-circle", "accent": "info", "neutral": "info"}
+TONE_ICONS = {
+    "good": "circle-check",
+    "warning": "triangle-alert",
+    "bad": "circle-x",
+    "running": "loader-circle",
+    "accent": "info",
+    "neutral": "info",
+}
 MESSAGE_TONES = {"success": "good", "warning": "warning", "error": "bad"}
 
 
@@ -94,9 +101,13 @@ def number(value: Any) -> str:
     """12345 → 12,345 and 0.12345 → 0.123; a dash for nothing, so that columns keep their shape."""
     if value is None or value == "":
         return "–"
+    try:
+        whole = float(value).is_integer()
+    except (TypeError, ValueError):
+        return str(value)
     if isinstance(value, str):
         return value
-    if isinstance(value, int) or float(value).is_integer():
+    if whole:
         return f"{int(value):,}"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
@@ -163,7 +174,11 @@ def any_errors(fields: list[Any]) -> bool:
 @register.filter
 def is_optional(field: Any) -> bool:
     """Worth saying only where leaving the field empty is a real choice."""
-    return not field.field.required and field.field.initial in (None, "") and field.widget_type not in {"checkbox", "select"}
+    return (
+        not field.field.required
+        and field.field.initial in (None, "")
+        and field.widget_type not in {"checkbox", "select"}
+    )
 
 
 # Table ----------------------------------------------------------------------------------------
@@ -172,7 +187,17 @@ def is_optional(field: Any) -> bool:
 class TableNode(template.Node):
     """Draws the rows first, with `table` in their context, then the tools, bulk bar and pages around them."""
 
-    defaults = {"search": "", "filters": (), "bulk": (), "bulk_url": "", "export_url": "", "sort": "", "label": "", "url": "", "plural": ""}
+    defaults = {
+        "search": "",
+        "filters": (),
+        "bulk": (),
+        "bulk_url": "",
+        "export_url": "",
+        "sort": "",
+        "label": "",
+        "url": "",
+        "plural": "",
+    }
 
     def __init__(self, options: dict[str, FilterExpression], nodelist: NodeList) -> None:
         self.options = options
@@ -188,7 +213,14 @@ class TableNode(template.Node):
         table["query"] = query
         table["sort"] = query.get("sort") or table["sort"]
         table["q"] = query.get("q", "")
-        table["filters"] = [{**one, "value": query.get(one["name"], ""), "choices": [(str(value), label) for value, label in one["choices"]]} for one in table["filters"]]
+        table["filters"] = [
+            {
+                **one,
+                "value": query.get(one["name"], ""),
+                "choices": [(str(value), label) for value, label in one["choices"]],
+            }
+            for one in table["filters"]
+        ]
         own = {"q", "sort", "page", *(one["name"] for one in table["filters"])}
         table["carried"] = [(name, value) for name, values in query.lists() if name not in own for value in values]
         table["is_filtered"] = bool(table["q"]) or any(one["value"] for one in table["filters"])
@@ -197,7 +229,10 @@ class TableNode(template.Node):
         table["numbers"] = list(page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1))
         with context.push(table=table):
             rows = self.nodelist.render(context)
-        return render_to_string("components/table.html", {"table": table, "page": page, "rows": rows, "csrf_token": context.get("csrf_token"), "request": request})
+        return render_to_string(
+            "components/table.html",
+            {"table": table, "page": page, "rows": rows, "csrf_token": context.get("csrf_token"), "request": request},
+        )
 
 
 @register.tag("table")
@@ -206,7 +241,10 @@ def table_tag(parser: Parser, token: Token) -> TableNode:
     options = token_kwargs(bits, parser)
     missing = {"id", "page", "noun"} - options.keys()
     if bits or missing:
-        raise template.TemplateSyntaxError(f"table takes name=value options and needs id, page and noun; missing: {', '.join(sorted(missing)) or 'nothing'}, not understood: {bits}")
+        raise template.TemplateSyntaxError(
+            "table takes name=value options and needs id, page and noun; "
+            f"missing: {', '.join(sorted(missing)) or 'nothing'}, not understood: {bits}"
+        )
     nodelist = parser.parse(("endtable",))
     parser.delete_first_token()
     return TableNode(options, nodelist)
@@ -231,18 +269,35 @@ def th(context: Context, label: str, sort: str = "", num: bool = False, tip: str
     current = table["sort"].removeprefix("-") == sort if sort else False
     descending = table["sort"].startswith("-")
     turned = f"-{sort}" if (current and not descending) or (not current and num) else sort
-    return {"table": table, "label": label, "sort": sort, "num": num, "tip": tip, "current": current, "descending": descending, "turned": turned}
+    return {
+        "table": table,
+        "label": label,
+        "sort": sort,
+        "num": num,
+        "tip": tip,
+        "current": current,
+        "descending": descending,
+        "turned": turned,
+    }
 
 
 @register.simple_tag(takes_context=True)
 def th_select(context: Context) -> SafeString:
-    return format_html('<th class="select"><input type="checkbox" data-select-page aria-label="Select all {} on this page"></th>', context["table"]["plural"])
+    return format_html(
+        '<th class="select"><input type="checkbox" data-select-page aria-label="Select all {} on this page"></th>',
+        context["table"]["plural"],
+    )
 
 
 @register.simple_tag(takes_context=True)
 def td_select(context: Context, pk: Any, label: str = "") -> SafeString:
     table = context["table"]
-    return format_html('<td class="select"><input type="checkbox" name="ids" value="{}" form="{}-bulk" aria-label="Select {}"></td>', pk, table["id"], label or f"{table['noun']} {pk}")
+    return format_html(
+        '<td class="select"><input type="checkbox" name="ids" value="{}" form="{}-bulk" aria-label="Select {}"></td>',
+        pk,
+        table["id"],
+        label or f"{table['noun']} {pk}",
+    )
 
 
 # Blocks with content --------------------------------------------------------------------------
@@ -250,12 +305,16 @@ def td_select(context: Context, pk: Any, label: str = "") -> SafeString:
 
 @register.simple_block_tag
 def panel(content: str, title: str, href: str = "", label: str = "Open as a page") -> SafeString:
-    return mark_safe(render_to_string("components/panel.html", {"content": content, "title": title, "href": href, "label": label}))
+    return mark_safe(
+        render_to_string("components/panel.html", {"content": content, "title": title, "href": href, "label": label})
+    )
 
 
 @register.simple_block_tag
 def dialog(content: str, id: str, title: str, wide: bool = False) -> SafeString:
-    return mark_safe(render_to_string("components/dialog.html", {"content": content, "id": id, "title": title, "wide": wide}))
+    return mark_safe(
+        render_to_string("components/dialog.html", {"content": content, "id": id, "title": title, "wide": wide})
+    )
 
 
 @register.simple_block_tag
