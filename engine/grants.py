@@ -12,7 +12,10 @@ from pydantic import BaseModel
 
 
 class Servable(BaseModel):
-    """Where a model lies. ``kind``: ``gguf-model``, ``hf-model``, ``adapter`` (then ``base`` is its base's folder) or ``embedder``."""
+    """Where a model lies. ``kind``: ``gguf-model``, ``hf-model``, ``adapter`` or ``embedder``.
+
+    ``base``: the folder of an adapter's base model.
+    """
 
     kind: str
     path: str
@@ -20,16 +23,24 @@ class Servable(BaseModel):
 
 
 class Grant(BaseModel):
+    """``expires``: seconds since the epoch."""
+
     models: dict[str, Servable]
     expires: float
 
 
 class GrantError(Exception):
-    """The token is missing, forged or expired."""
+    """The token is unreadable, forged or expired. ``code`` is a stable short name."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def sign(secret: str, models: dict[str, Servable], ttl_seconds: float = 3600) -> str:
-    """A bearer token that lets its holder use ``models`` for ``ttl_seconds``."""
+    """A bearer token that lets its holder use ``models`` for ``ttl_seconds``. ``ValueError`` without a secret."""
+    if not secret:
+        raise ValueError("A grant needs a secret: anybody could sign with an empty one.")
     body = Grant(models=models, expires=time.time() + ttl_seconds).model_dump_json().encode()
     return _b64(body) + "." + _b64(_mac(secret, body))
 
@@ -39,12 +50,12 @@ def check(secret: str, token: str) -> Grant:
     try:
         body, mac = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split("."))
     except ValueError as error:
-        raise GrantError("The token cannot be read.") from error
-    if not hmac.compare_digest(mac, _mac(secret, body)):
-        raise GrantError("The token was not signed by this studio.")
+        raise GrantError("token_unreadable", "The token cannot be read.") from error
+    if not secret or not hmac.compare_digest(mac, _mac(secret, body)):
+        raise GrantError("token_forged", "The token was not signed by this studio.")
     grant = Grant.model_validate_json(body)
     if grant.expires < time.time():
-        raise GrantError("The token has expired.")
+        raise GrantError("token_expired", "The token has expired.")
     return grant
 
 

@@ -1,0 +1,144 @@
+"""The models in memory: loaded when first asked for; the least recently used goes when room is needed."""
+
+import asyncio
+import ctypes
+import gc
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from engine import probes
+from engine.grants import Servable
+from engine.serve.errors import ApiError
+
+MEMORY_VARIABLE = "STUDIO_SERVE_MEMORY_BYTES"
+SHARE_OF_MACHINE = 0.4
+T = TypeVar("T")
+
+
+def memory_budget() -> int:
+    """Bytes that the loaded models may take together."""
+    return int(os.environ.get(MEMORY_VARIABLE) or probes.memory()["total"] * SHARE_OF_MACHINE)
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run ``work`` in a thread. A cancelled caller still waits for its end: until then the model is not free."""
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError:
+                continue
+        raise
+
+
+def _backend(kind: str) -> Any:
+    """The module that serves artifacts of ``kind``, and its class."""
+    if kind == "gguf-model":
+        from engine.serve import gguf
+
+        return gguf, gguf.GgufModel
+    if kind in ("hf-model", "adapter"):
+        from engine.serve import hf
+
+        return hf, hf.HfModel
+    if kind == "embedder":
+        from engine.serve import embedder
+
+        return embedder, embedder.Embedder
+    raise ApiError(
+        400,
+        "model_kind",
+        f"A {kind} cannot be served.",
+        where="model",
+        mend="Choose a model, an adapter or an embedder.",
+    )
+
+
+@dataclass
+class _Place:
+    """One model's place. ``users`` counts who works with it or waits for it; only a place without any is given up."""
+
+    bytes: int
+    model: Any = None
+    users: int = 0
+    used: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # first come, first served
+
+
+class Shelf:
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self._places: dict[tuple[str, str, str | None], _Place] = {}
+        self._door = (
+            asyncio.Lock()
+        )  # who needs room waits here, and later comers behind: a model in demand cannot keep others out for ever
+        self._freed = asyncio.Event()
+
+    def facts(self) -> dict[str, int]:
+        return {
+            "loaded_models": sum(place.model is not None for place in self._places.values()),
+            "budget_bytes": self.budget,
+        }
+
+    @asynccontextmanager
+    async def borrow(self, servable: Servable) -> AsyncIterator[Any]:
+        """The loaded model, to this caller alone until the block ends."""
+        key = (servable.kind, servable.path, servable.base)
+        async with self._door:
+            place = self._places.get(key) or await self._make_place(key, servable)
+            place.users += 1
+        try:
+            async with place.lock:
+                if place.model is None:
+                    place.model = await in_thread(lambda: _backend(servable.kind)[1](servable))
+                yield place.model
+        finally:
+            place.users -= 1
+            place.used = time.monotonic()
+            if place.model is None and not place.users:  # it could not be loaded, or nobody wanted it any more
+                del self._places[key]
+            self._freed.set()
+
+    async def _make_place(self, key: tuple[str, str, str | None], servable: Servable) -> _Place:
+        if not os.path.exists(servable.path) or (servable.base and not os.path.exists(servable.base)):
+            raise ApiError(
+                404,
+                "model_missing",
+                "The model's files are not on this machine.",
+                where="model",
+                mend="Make or import the model again.",
+            )
+        needed = _backend(servable.kind)[0].bytes_needed(servable)
+        if needed > self.budget:
+            raise ApiError(
+                503,
+                "memory",
+                f"The model needs about {needed / 2**20:,.0f} MiB; this server may use {self.budget / 2**20:,.0f} MiB.",
+                where="model",
+                mend=f"Choose a smaller model, or raise {MEMORY_VARIABLE}.",
+            )
+        while sum(place.bytes for place in self._places.values()) + needed > self.budget:
+            idle = [other for other, place in self._places.items() if not place.users]
+            if idle:
+                await self._give_up(min(idle, key=lambda other: self._places[other].used))
+            else:
+                self._freed.clear()
+                await self._freed.wait()
+        self._places[key] = place = _Place(needed)
+        return place
+
+    async def _give_up(self, key: tuple[str, str, str | None]) -> None:
+        place = self._places.pop(key)
+        await in_thread(place.model.close)
+        place.model = None
+        gc.collect()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).malloc_trim(0)  # else the freed weights stay with the process
