@@ -1,0 +1,21 @@
+"""Vector stores behind one protocol: LanceDB on this disk, or Weaviate when ``VECTOR_STORE_URL`` names one."""
+
+import os
+
+from django.conf import settings
+
+from retrieval.stores.base import ChunkStore, StoredChunk, StoreError
+
+__all__ = ["ChunkStore", "StoreError", "StoredChunk", "store"]
+
+
+def store() -> ChunkStore:
+    """The store this studio uses. Cheap: it connects when it is first asked something."""
+    url = getattr(settings, "VECTOR_STORE_URL", "") or os.environ.get("VECTOR_STORE_URL", "").strip()
+    if url:
+        from retrieval.stores.weaviate import WeaviateStore
+
+        return WeaviateStore(url)
+    from retrieval.stores.lance import LanceStore
+
+    return LanceStore(settings.INDEX_ROOT)

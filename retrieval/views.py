@@ -1,0 +1,422 @@
+"""Pages of documents and search."""
+
+import csv
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from engine.lib.upload_checks import labels
+from projects.guards import project_for
+from projects.models import Project
+from projects.pages import project_page
+from retrieval import reader, selectors, services
+from retrieval.citations import citation_url
+from retrieval.embedding import EmbedderAway
+from retrieval.forms import BulkForm, SearchForm, SpanForm
+from retrieval.measuring import questions_of
+from retrieval.models import Document, DocumentVersion, Measurement, VersionStatus
+from retrieval.search import Hit, Lookup, look_up
+from retrieval.services.measuring import MOST, MeasuringError, measurement_start, measurement_stop
+from retrieval.services.staleness import dependents
+from retrieval.stores import StoreError
+
+PER_PAGE = 50
+SHOWN = 8
+
+
+# --- documents ---
+
+
+def _listed(request: HttpRequest, project: Project) -> QuerySet[Document]:
+    query = {name: request.GET.get(name, "").strip() for name in ("status", "language", "finding")}
+    return selectors.documents_of(
+        project, text=request.GET.get("q", "").strip(), sort=request.GET.get("sort", "name"), **query
+    )
+
+
+@require_safe
+def document_list(request: HttpRequest, slug: str) -> HttpResponse:
+    project = project_for(request.user, slug)
+    page = Paginator(_listed(request, project), PER_PAGE).get_page(request.GET.get("page"))
+    counts = selectors.document_counts(project)
+    runs = selectors.live_reading(project)
+    context = {
+        "page": page,
+        "rows": [(document, _shown(document)) for document in page],
+        "counts": counts,
+        "runs": runs,
+        "stopped_waiting": 0 if runs else counts["waiting"],
+        "filters": _filters(project),
+        "bulk": BULK,
+        "accept": labels(),
+        "max_bytes": settings.UPLOAD_MAX_BYTES,
+    }
+    return project_page(request, "retrieval/documents.html", project, "documents", context)
+
+
+BULK = [
+    {"value": "retry", "label": "Read again", "icon": "rotate-ccw"},
+    {
+        "value": "delete",
+        "label": "Delete",
+        "icon": "trash-2",
+        "danger": True,
+        "confirm": "Delete {n}?",
+        "detail": "Their text is erased here, in the index and in what runs kept. What was made from them is marked stale. This cannot be undone.",
+    },
+]
+
+
+def _filters(project: Project) -> list[dict[str, Any]]:
+    return [
+        {"name": "status", "label": "Any status", "choices": VersionStatus.choices},
+        {"name": "language", "label": "Any language", "choices": selectors.languages_of(project)},
+        {
+            "name": "finding",
+            "label": "Any findings",
+            "choices": [("any", "With findings"), ("none", "Without findings")],
+        },
+    ]
+
+
+def _shown(document: Document) -> dict[str, Any]:
+    """What a row says about a document beyond its fields."""
+    version = document.latest
+    reading = version is not None and version.status == VersionStatus.READING
+    return {
+        "step": selectors.step_of(version) if version and reading else None,
+        "language": selectors.language_word(version.language) if version and version.pages is not None else "",
+    }
+
+
+@require_POST
+def document_upload(request: HttpRequest, slug: str) -> JsonResponse:
+    """One answer a file: an object for one, ``{"files": […]}`` for several."""
+    project = project_for(request.user, slug, can="build")
+    files = [file for name in request.FILES for file in request.FILES.getlist(name)]
+    if not files:
+        refusal = {
+            "name": "",
+            "ok": False,
+            "message": "No file arrived, or its name is no file name.",
+            "mend": "Choose a file with a plain name.",
+        }
+        return JsonResponse(refusal, status=400)
+    answers = [result.as_dict() for result in services.documents_upload(project=project, files=files, by=request.user)]
+    status = 200 if any(answer["ok"] for answer in answers) else 422
+    return JsonResponse(answers[0] if len(answers) == 1 else {"files": answers}, status=status)
+
+
+@require_POST
+def document_read(request: HttpRequest, slug: str) -> HttpResponse:
+    """Read what waits, now."""
+    project = project_for(request.user, slug, can="build")
+    try:
+        services.documents_ingest(project=project, by=request.user)
+        messages.success(request, "Reading has begun")
+    except services.ReadingError as error:
+        messages.error(request, str(error))
+    return redirect("retrieval:documents", slug)
+
+
+@require_POST
+def document_bulk(request: HttpRequest, slug: str) -> HttpResponse:
+    project = project_for(request.user, slug, can="build")
+    form = BulkForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose documents and what to do with them.")
+        return redirect("retrieval:documents", slug)
+    ids = list(_listed(request, project).values_list("pk", flat=True)) if form.cleaned_data["all"] else form.ids
+    if form.cleaned_data["action"] == "delete":
+        _say(request, services.documents_delete(project=project, documents=ids, by=request.user), "deleted")
+    else:
+        _say(request, services.documents_retry(project=project, documents=ids, by=request.user), "will be read again")
+    return redirect("retrieval:documents", slug)
+
+
+def _say(request: HttpRequest, count: int, what: str) -> None:
+    if count:
+        messages.success(request, f"{count:,} {'document' if count == 1 else 'documents'} {what}")
+    else:
+        messages.warning(
+            request,
+            "Nothing to do: none of these documents failed or was stopped."
+            if "read" in what
+            else "These documents are gone already.",
+        )
+
+
+@require_safe
+def document_export(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """The table as CSV, filtered as on the page."""
+    project = project_for(request.user, slug)
+    heads = [
+        "name",
+        "title",
+        "version",
+        "status",
+        "pages",
+        "passages",
+        "language",
+        "bytes",
+        "sha256",
+        "findings",
+        "error",
+    ]
+
+    def lines() -> Any:
+        writer = csv.writer(_Echo())
+        yield writer.writerow(heads)
+        for document in _listed(request, project).iterator(chunk_size=500):
+            one = document.latest
+            if one is not None:
+                found = "; ".join(finding.get("message", "") for finding in one.findings)
+                row = [
+                    document.name,
+                    one.title,
+                    one.number,
+                    one.status,
+                    one.pages,
+                    one.chunk_count,
+                    one.language,
+                    one.bytes,
+                    one.sha256,
+                    found,
+                ]
+                yield writer.writerow([_cell(value) for value in [*row, (one.error or {}).get("message", "")]])
+
+    answer = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{project.slug}-documents.csv"'
+    return answer
+
+
+class _Echo:
+    def write(self, value: str) -> str:
+        return value
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula stays a text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+# --- one document ---
+
+
+def _document(project: Project, document_id: UUID) -> Document:
+    found = Document.objects.select_related("latest", "current", "created_by")
+    return get_object_or_404(found, project=project, pk=document_id)
+
+
+@require_safe
+def document_detail(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
+    """A document's text beside its passages. ``?start=…&end=…`` opens the page they stand on and marks them: that is what citations link to."""
+    project = project_for(request.user, slug)
+    document = _document(project, document_id)
+    if document.deleted_at:
+        return project_page(request, "retrieval/gone.html", project, "documents", {"document": document}, status=410)
+    versions = list(document.versions.select_related("created_by", "run"))
+    form = SpanForm(request.GET)
+    form.is_valid()
+    wanted = form.cleaned_data.get("version")
+    version = next((one for one in versions if one.pk == wanted), document.current or document.latest)
+    if version is None:
+        raise Http404("This document has no version.")
+    latest = document.latest
+    context = {
+        "document": document,
+        "version": version,
+        "versions": versions,
+        "reading": _reading(version, form),
+        "language": selectors.language_word(version.language) if version.pages is not None else "",
+        "step": selectors.step_of(latest) if latest and latest.status == VersionStatus.READING else None,
+        "dependents": dependents([one.pk for one in versions]),
+    }
+    return project_page(request, "retrieval/document.html", project, "documents", context)
+
+
+def _reading(version: DocumentVersion, form: SpanForm) -> reader.Reading | None:
+    try:
+        text = version.text()
+    except OSError:
+        return None
+    windows = reader.windows_of(version, text)
+    cited = form.span(len(text))
+    part = form.cleaned_data.get("part") or 1
+    window = reader.window_at(windows, cited[0]) if cited else windows[min(part, len(windows)) - 1]
+    chunks = list(selectors.chunks_in(version, window.start, window.end))
+    return reader.Reading(window, windows, reader.rows_of(text, window, chunks, cited))
+
+
+@require_POST
+def document_delete(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
+    project = project_for(request.user, slug, can="build")
+    document = _document(project, document_id)
+    _say(request, services.documents_delete(project=project, documents=[document.pk], by=request.user), "deleted")
+    return redirect("retrieval:documents", slug)
+
+
+@require_POST
+def document_retry(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
+    project = project_for(request.user, slug, can="build")
+    document = _document(project, document_id)
+    _say(
+        request,
+        services.documents_retry(project=project, documents=[document.pk], by=request.user),
+        "will be read again",
+    )
+    return redirect(document)
+
+
+@require_safe
+def document_file(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponseBase:
+    """The original file of a version, the latest unless ``?version=`` names another. Never shown inline: it is a stranger's file."""
+    project = project_for(request.user, slug)
+    document = _document(project, document_id)
+    form = SpanForm(request.GET)
+    form.is_valid()
+    wanted = form.cleaned_data.get("version")
+    version = document.versions.filter(pk=wanted).first() if wanted else document.latest
+    if document.deleted_at or version is None or not version.path.is_file():
+        raise Http404("This file is not here any more.")
+    answer = FileResponse(
+        open(version.path, "rb"), as_attachment=True, filename=document.name, content_type="application/octet-stream"
+    )
+    answer["X-Content-Type-Options"] = "nosniff"
+    answer["Cache-Control"] = "private, no-store"
+    return answer
+
+
+# --- search ---
+
+
+@require_safe
+def search_page(request: HttpRequest, slug: str) -> HttpResponse:
+    project = project_for(request.user, slug)
+    form = SearchForm(request.GET)
+    form.is_valid()
+    query, mode = form.cleaned_data.get("q") or "", form.cleaned_data.get("mode") or "hybrid"
+    index = selectors.index_of(project)
+    found, trouble = _look_up(project, query, mode) if query else (Lookup([]), "")
+    measurement = selectors.latest_measurement(project)
+    questions = questions_of(project)
+    context = {
+        "form": form,
+        "query": query,
+        "mode": mode,
+        "modes": SearchForm.base_fields["mode"].choices,  # type: ignore[attr-defined]
+        "index": index,
+        "passages": [_passage(project, rank, hit, query) for rank, hit in enumerate(found.hits, 1)],
+        "lists": _lists(project, found),
+        "milliseconds": round(found.milliseconds),
+        "trouble": trouble,
+        "measurement": measurement,
+        **_measured(project, measurement),
+        "questions": len(questions),
+        "asked": min(len(questions), MOST),
+        "examples": [question.question for question in questions[:: max(1, len(questions) // 3)][:3]],
+    }
+    return project_page(request, "retrieval/search.html", project, "search", context)
+
+
+def _look_up(project: Project, query: str, mode: Any) -> tuple[Lookup, str]:
+    """What was found, and what was in the way: without an embedder, words alone still find something."""
+    try:
+        return look_up(project, query, k=SHOWN, mode=mode), ""
+    except EmbedderAway as error:
+        try:
+            return look_up(project, query, k=SHOWN, mode="keyword"), f"{error} What you see is ranked by words alone."
+        except StoreError as other:
+            return Lookup([]), str(other)
+    except StoreError as error:
+        return Lookup([]), str(error)
+
+
+def _passage(project: Project, rank: int, hit: Hit, query: str) -> dict[str, Any]:
+    chunk = hit.chunk
+    return {
+        "rank": rank,
+        "hit": hit,
+        "pieces": reader.marked_words(chunk.text.strip(), query),
+        "name": chunk.version.document.name,
+        "url": citation_url(project, chunk.version.document_id, chunk.start, chunk.end, chunk.version_id),
+    }
+
+
+def _lists(project: Project, found: Lookup) -> list[dict[str, Any]]:
+    """The three rankings side by side, as short lines."""
+    named = [("Together", found.hits), ("By meaning", found.by_vector), ("By words", found.by_keyword)]
+    return [
+        {"title": title, "hits": [_passage(project, rank, hit, "") for rank, hit in enumerate(hits, 1)]}
+        for title, hits in named
+    ]
+
+
+def _measured(project: Project, measurement: Measurement | None) -> dict[str, Any]:
+    """The figures of the last measurement as tiles, and its misses with where to look at them."""
+    if measurement is None or not measurement.results:
+        return {"figures": [], "misses": []}
+    found = measurement.results
+    note = f"{found['missed']} of {found['queries']} questions missed" if found["missed"] else "no question missed"
+    figures = [
+        {"label": f"Found among the first {found['k']}", "value": f"{found['recall_at_5']:.1%}", "note": note},
+        {"label": "Mean reciprocal rank", "value": f"{found['mrr']:.3f}", "note": "1 is always first"},
+        {"label": "By words alone", "value": f"{found['keyword_only_recall_at_5']:.1%}"},
+        {"label": "By meaning alone", "value": f"{found['vector_only_recall_at_5']:.1%}"},
+        {
+            "label": "Time of one search",
+            "value": round(found["milliseconds"]),
+            "unit": "ms",
+            "note": "median, without embedding",
+        },
+    ]
+    misses = selectors.measurement_misses(project, measurement)
+    for miss in misses:
+        miss["url"] = citation_url(project, miss["document"], miss["start"], miss["end"])
+        miss["found_url"] = (
+            citation_url(project, miss["found"], miss["found_start"], miss["found_end"]) if miss["found"] else ""
+        )
+    label = (
+        f"The {found['missed']} questions it missed"
+        if len(misses) == found["missed"]
+        else f"{len(misses)} of the {found['missed']} questions it missed"
+    )
+    return {
+        "figures": figures,
+        "misses": misses,
+        "misses_label": label if found["missed"] != 1 else "The question it missed",
+    }
+
+
+@require_POST
+def measure_start(request: HttpRequest, slug: str) -> HttpResponse:
+    project = project_for(request.user, slug, can="build")
+    try:
+        measurement_start(project=project, by=request.user)
+    except MeasuringError as error:
+        messages.error(request, str(error))
+    return redirect(reverse("retrieval:search", args=[slug]) + "#measure")
+
+
+@require_POST
+def measure_stop(request: HttpRequest, slug: str, measurement_id: UUID) -> HttpResponse:
+    project = project_for(request.user, slug, can="build")
+    measurement = get_object_or_404(Measurement, project=project, pk=measurement_id)
+    measurement_stop(measurement=measurement, by=request.user)
+    return redirect(reverse("retrieval:search", args=[slug]) + "#measure")
