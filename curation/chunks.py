@@ -1,0 +1,74 @@
+"""The chunks a generating run reads: those of the documents as they are today, as one artifact."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from curation.documents import current_versions
+from projects.models import Project
+from runs.artifacts import artifact_path, artifact_register
+from runs.models import Artifact
+
+if TYPE_CHECKING:
+    from retrieval.models import DocumentVersion
+
+
+def chunks_ensure(project: Project) -> Artifact | None:
+    """The artifact that holds the chunks of exactly the current versions; one is put together where they were read in several runs.
+
+    None where nothing has been read yet.
+    """
+    versions = [version for version in current_versions(project) if version.artifact_id]
+    if not versions:
+        return None
+    artifacts = {version.artifact_id: version.artifact for version in versions if version.artifact}
+    wanted = {str(version.pk) for version in versions}
+    if len(artifacts) == 1:
+        (only,) = artifacts.values()
+        if only.ready and _read_versions(only) == wanted:
+            return only
+    return _put_together(project, versions, list(artifacts.values()))
+
+
+def _read_versions(artifact: Artifact) -> set[str]:
+    rows = _rows(artifact_path(artifact) / "documents.jsonl")
+    return {row["version"] for row in rows if row["status"] == "ok"}
+
+
+def _put_together(project: Project, versions: list["DocumentVersion"], artifacts: list[Artifact]) -> Artifact:
+    """A ``chunks`` artifact with the current versions alone, taken over from those that hold them. Its facts name them."""
+    import numpy as np
+
+    settings.ARTIFACT_ROOT.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="chunks-", dir=settings.ARTIFACT_ROOT))
+    source_of = {str(version.pk): version.artifact_id for version in versions}
+    vectors: list[Any] = []
+    (folder / "texts").mkdir()
+    try:
+        with open(folder / "documents.jsonl", "w", encoding="utf-8") as documents, open(folder / "chunks.jsonl", "w", encoding="utf-8") as chunks:
+            for artifact in sorted(artifacts, key=lambda one: str(one.pk)):
+                place = artifact_path(artifact)
+                for row in _rows(place / "documents.jsonl"):
+                    if source_of.get(row["version"]) == artifact.pk and row["status"] == "ok":
+                        documents.write(json.dumps(row, ensure_ascii=False) + "\n")
+                        shutil.copyfile(place / row["text_file"], folder / row["text_file"])
+                kept = []
+                for at, row in enumerate(_rows(place / "chunks.jsonl")):
+                    if source_of.get(row["version"]) == artifact.pk:
+                        chunks.write(json.dumps(row, ensure_ascii=False) + "\n")
+                        kept.append(at)
+                vectors.append(np.load(place / "vectors.npy", mmap_mode="r")[kept])
+        np.save(folder / "vectors.npy", np.concatenate(vectors))
+        facts = {"documents": len(versions), "taken_from": sorted(str(artifact.pk) for artifact in artifacts)}
+        return artifact_register(project=project, kind="chunks", folder=folder, facts=facts)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    with open(path, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]

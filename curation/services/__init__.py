@@ -1,0 +1,32 @@
+"""What is done to pairs and dataset versions. Callers import from here."""
+
+from curation.services.cutting import DatasetError, dataset_version_cut
+from curation.services.deciding import (
+    pair_approve,
+    pair_reject,
+    pair_reopen,
+    pair_request_changes,
+    pair_review,
+    pairs_approve_by_rule,
+    pairs_decide_bulk,
+)
+from curation.services.generating import pairs_generate, pairs_take_in
+from curation.services.writing import PairChanged, PairError, pair_create, pair_edit
+
+__all__ = [
+    "DatasetError",
+    "PairChanged",
+    "PairError",
+    "dataset_version_cut",
+    "pair_approve",
+    "pair_create",
+    "pair_edit",
+    "pair_reject",
+    "pair_reopen",
+    "pair_request_changes",
+    "pair_review",
+    "pairs_approve_by_rule",
+    "pairs_decide_bulk",
+    "pairs_generate",
+    "pairs_take_in",
+]
