@@ -3,3 +3,7 @@ from django.apps import AppConfig
 
 class TrainingConfig(AppConfig):
     name = "training"
+    verbose_name = "Training"
+
+    def ready(self) -> None:
+        from training import checks, tabs  # noqa: F401 (they register)
