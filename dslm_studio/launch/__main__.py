@@ -1,0 +1,5 @@
+import sys
+
+from dslm_studio.launch.cli import main
+
+sys.exit(main(sys.argv[1:]))
