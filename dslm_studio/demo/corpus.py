@@ -10,9 +10,9 @@ from xml.sax.saxutils import escape
 
 from dslm_studio.demo.rest_text import to_markdown
 
-PDF_NAME = "python-objects-execution-and-import.pdf"
-PDF_TITLE = "Python: objects, execution and import"
-PDF_TOPICS = ("objects", "execmodel", "import", "debugger")
+PDF_NAME = "python-objects-names-and-import.pdf"
+PDF_TITLE = "Python: objects, names, import and assignment"
+PDF_TOPICS = ("objects", "execmodel", "import", "assignment")
 
 
 def topics() -> dict[str, str]:

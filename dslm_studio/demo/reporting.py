@@ -1,5 +1,6 @@
 """var/demo/report.json, and the same in words."""
 
+import json
 from typing import Any
 
 from curation.models import DatasetVersion, Pair, PairStatus
@@ -8,11 +9,18 @@ from playground.models import Message
 from projects.models import Project
 from retrieval.models import Chunk, Document
 from runs.artifacts import artifact_path
-from runs.models import MetricPoint, Run
-import json
+from runs.models import Run
 
 # What a team with a stable reference, no machine-learning engineers and a laptop answers in the wizard
-ANSWERS: dict[str, str] = {}
+ANSWERS: dict[str, str | list[str]] = {
+    "change": "sometimes",
+    "citations": "yes",
+    "behaviour": "format",
+    "learn_from": "some",
+    "language": "jargon",
+    "hardware": "cpu",
+    "limits": [],
+}
 
 
 def chunk_count(project: Project) -> int:

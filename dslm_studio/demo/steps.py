@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
+from django.core.files import File
 
 from catalogue.selectors import base_model
 from catalogue.services import base_model_ensure
@@ -12,7 +15,6 @@ from curation.models import DatasetVersion, Pair, PairStatus
 from curation.services import dataset_version_cut, pairs_approve_by_rule, pairs_generate
 from dslm_studio.demo import corpus
 from dslm_studio.demo.display import Step
-from django.core.files import File
 from planning.models import Plan
 from planning.services import plan_create
 from playground import services as chat
@@ -21,7 +23,7 @@ from playground.models import Conversation, Message
 from projects.models import Project, User
 from projects.services import project_create
 from retrieval.models import Document
-from retrieval.services import documents_ingest, documents_upload
+from retrieval.services import documents_upload, ingest_waiting
 from runs.models import Artifact, Run, Status
 from training.models import Pipeline
 from training.services import pipeline_launch
@@ -30,7 +32,6 @@ NAME = "Python language reference"
 BASE_MODEL = "smollm2-135m-instruct"
 SEED = 7
 LOOK_EVERY = 0.3  # seconds
-ANSWERS = {}
 QUESTION = "What does the nonlocal statement do?"
 
 
@@ -59,7 +60,7 @@ def ensure_project(by: User) -> Project:
     )
 
 
-def ensure_plan(project: Project, by: User, answers: dict[str, str]) -> Plan:
+def ensure_plan(project: Project, by: User, answers: Mapping[str, Any]) -> Plan:
     return Plan.objects.filter(project=project).order_by("-pk").first() or plan_create(project=project, by=by, answers=answers)
 
 
@@ -69,8 +70,9 @@ def ensure_documents(project: Project, by: User, step: Step) -> int:
         files = corpus.write(settings.STUDIO_HOME / "demo" / "documents")
         step.say(f"uploading {len(files)} files")
         _upload(project, by, files)
-    run = Run.objects.filter(project=project, stage="ingest").first() or documents_ingest(project=project, by=by)
-    wait_for(run, step)
+    ingest_waiting(project)  # at once, rather than when the upload has settled
+    for run in Run.objects.filter(project=project, stage="ingest").order_by("created_at"):
+        wait_for(run, step)
     return Document.objects.filter(project=project).count()
 
 

@@ -7,9 +7,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from catalogue.services import CatalogueError
+from catalogue.serving import ServingError
+from curation.services import DatasetError, PairError
 from dslm_studio.demo import measuring, reporting, steps
 from dslm_studio.demo.display import Display
+from engine.endpoint import EndpointError
 from projects.services import first_owner_ensure
+from training.services import PipelineError
+
+EXPECTED = (steps.DemoError, PairError, DatasetError, PipelineError, CatalogueError, ServingError, EndpointError)
 
 
 class Command(BaseCommand):
@@ -23,7 +30,7 @@ class Command(BaseCommand):
             return
         try:
             made = self._build()
-        except steps.DemoError as error:
+        except EXPECTED as error:
             raise CommandError(str(error)) from error
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(made, indent=1, ensure_ascii=False), "utf-8")
@@ -37,7 +44,7 @@ class Command(BaseCommand):
         with display.step("plan", "Plan") as step:
             project = steps.ensure_project(owner)
             plan = steps.ensure_plan(project, owner, reporting.ANSWERS)
-            step.result = plan.title
+            step.result = str(plan)
         with display.step("documents", "Read the documents") as step:
             documents = steps.ensure_documents(project, owner, step)
             chunks = reporting.chunk_count(project)
@@ -51,7 +58,7 @@ class Command(BaseCommand):
             step.result = f"{counts['train']} train, {counts['validation']} validation, {counts['test']} test"
         with display.step("base_model", "Bring in the base model") as step:
             step.result = str(steps.ensure_base_model(owner, step).facts.get("name", ""))
-        steps.ensure_pipeline(project, owner, dataset, plan.pipeline_steps)
+        steps.ensure_pipeline(project, owner, dataset, plan.recommendation["steps"])
         for stage, title in (("sft", "Fine-tune with LoRA"), ("merge", "Merge"), ("quantize", "Quantise to GGUF"), ("evaluate", "Evaluate")):
             with display.step(stage, title) as step:
                 run = steps.wait_for(steps.run_of(project, stage), step)
