@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from playground.models import Citation
+from retrieval.citations import citation_of
 from retrieval.search import Hit
 
 # Cosine similarity of question and best passage under which the documents have nothing to say. all-MiniLM-L6-v2 gives unrelated English
@@ -46,14 +47,14 @@ def cite(answer: str, hits: Sequence[Hit]) -> list[Citation]:
 
 
 def citation(hit: Hit) -> Citation:
-    chunk = hit.chunk
-    version = chunk.version
+    """The passage of ``hit`` as a citation."""
+    where = citation_of(hit.chunk)
     return Citation(
-        document=str(version.document_id),
-        version=str(version.pk),
-        name=version.document.name,
-        page=chunk.page,
-        start=chunk.start,
-        end=chunk.end,
-        text=chunk.text,
+        document=str(where.document),
+        version=str(where.version),
+        name=where.name,
+        page=where.page,
+        start=where.start,
+        end=where.end,
+        text=hit.chunk.text,
     )

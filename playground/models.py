@@ -7,6 +7,7 @@ from django.urls import reverse
 from pydantic import BaseModel
 
 from projects.models import Project, User
+from retrieval.citations import citation_url
 from runs.models import Artifact
 
 
@@ -16,13 +17,13 @@ class Citation(BaseModel):
     document: str
     version: str
     name: str
-    page: int
+    page: int | None
     start: int
     end: int
     text: str
 
-    def url(self, slug: str) -> str:
-        return reverse("retrieval:document", args=[slug, self.document]) + f"?version={self.version}&start={self.start}&end={self.end}#passage"
+    def url(self, project: Project) -> str:
+        return citation_url(project, self.document, self.start, self.end, self.version)
 
 
 class Conversation(models.Model):

@@ -2,6 +2,7 @@
 
 from django.db.models import QuerySet
 
+from catalogue.selectors import chattable
 from playground.models import Conversation
 from projects.models import Project, User
 from runs.models import Artifact
@@ -10,10 +11,8 @@ CHATTABLE = ("gguf-model", "adapter", "hf-model")
 
 
 def models_to_talk_to(project: Project) -> list[Artifact]:
-    """The project's models, quantised ones first (they answer fastest), newest first; then base models of this machine."""
-    own = list(Artifact.objects.filter(project=project, kind__in=CHATTABLE, ready=True).select_related("produced_by"))
-    base = list(Artifact.objects.filter(project=None, kind="hf-model", ready=True).select_related("produced_by"))
-    return sorted(own, key=lambda artifact: CHATTABLE.index(artifact.kind)) + base
+    """The project's own models, quantised ones first (they answer fastest), then the base models of this machine."""
+    return sorted(chattable(project), key=lambda artifact: (artifact.project_id is None, CHATTABLE.index(artifact.kind)))
 
 
 def model_label(artifact: Artifact) -> str:

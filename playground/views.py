@@ -50,7 +50,7 @@ def _page(request: HttpRequest, project: Project, form: AskForm, found: Conversa
 
 def _drawn(project: Project, found: Conversation) -> list[dict[str, Any]]:
     return [
-        {"message": message, "citations": [(item, item.url(project.slug)) for item in message.cited]} for message in found.messages.all()
+        {"message": message, "citations": [(item, item.url(project)) for item in message.cited]} for message in found.messages.all()
     ]
 
 
@@ -116,7 +116,7 @@ def _line(content: dict[str, Any]) -> bytes:
 
 
 def _answer_html(project: Project, message: Message) -> str:
-    drawn = {"message": message, "citations": [(item, item.url(project.slug)) for item in message.cited]}
+    drawn = {"message": message, "citations": [(item, item.url(project)) for item in message.cited]}
     return render_to_string("playground/message.html", {"item": drawn, "project": project})
 
 

@@ -83,7 +83,7 @@ def end_engine(run: Run) -> None:
             process.kill()
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 90, what: str = "") -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 240, what: str = "") -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"

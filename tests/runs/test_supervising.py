@@ -53,7 +53,7 @@ def assert_complete(run: Run, steps: int) -> None:
 
 def test_it_trains_and_keeps_everything_that_was_said(training_run: Training, supervisor: Supervisor) -> None:
     run = training_run(max_steps=6)
-    assert supervisor(run).wait(120) == 0
+    assert supervisor(run).wait(300) == 0
     assert_complete(run, 6)
     said, _ = read_from(fresh(run).attempt_folder / "events.jsonl", 0)
     kept = RunEvent.objects.filter(run=run).exclude(type="status")
@@ -63,7 +63,7 @@ def test_it_trains_and_keeps_everything_that_was_said(training_run: Training, su
 def test_two_supervisors_at_once_make_one_run(training_run: Training, supervisor: Supervisor) -> None:
     run = training_run(max_steps=4)
     both = [supervisor(run), supervisor(run)]
-    assert [process.wait(120) for process in both] == [0, 0]
+    assert [process.wait(300) for process in both] == [0, 0]
     assert_complete(run, 4)
     assert fresh(run).attempt == 1
 
@@ -75,11 +75,11 @@ def test_a_killed_engine_goes_on_from_its_checkpoint(training_run: Training, sup
     engine = engine_process(run.pk)
     assert engine is not None
     engine.kill()
-    assert watcher.wait(60) == 0
+    assert watcher.wait(120) == 0
     run = fresh(run)
     assert (run.status, run.attempt) == (Status.QUEUED, 2)
     assert run.resume_from.startswith("1/checkpoints/")
-    assert supervisor(run).wait(120) == 0
+    assert supervisor(run).wait(300) == 0
     assert_complete(run, 16)
     first_again = MetricPoint.objects.filter(run=run, metric="train_loss", attempt=2).order_by("step").first()
     assert first_again is not None and first_again.step > 1, "the second attempt began anew"
@@ -92,9 +92,9 @@ def test_a_killed_group_without_exit_code_goes_on_too(training_run: Training, su
     shim = processes.shim_of(fresh(run).attempt_folder)
     assert shim is not None
     os.killpg(shim.pid, signal.SIGKILL)
-    assert watcher.wait(60) == 0
+    assert watcher.wait(120) == 0
     assert fresh(run).attempt == 2
-    assert supervisor(run).wait(120) == 0
+    assert supervisor(run).wait(300) == 0
     assert_complete(run, 16)
 
 
@@ -108,7 +108,7 @@ def test_a_killed_worker_is_followed_by_another_that_loses_nothing(training_run:
     engine = engine_process(run.pk)
     assert engine is not None and engine.is_running(), "the engine must live on"
     wait_until(lambda: fresh(run).heartbeat_at and _silent(run))
-    assert supervisor(run).wait(120) == 0
+    assert supervisor(run).wait(300) == 0
     assert_complete(run, 16)
     assert fresh(run).attempt == 1
 
@@ -135,10 +135,10 @@ def test_an_engine_that_dies_at_a_named_point_is_followed_by_one_that_finishes(
 ) -> None:
     run = training_run(max_steps=4, checkpoint_every=2, eval_every=4)
     fault = {"STUDIO_FAULT": point, "STUDIO_FAULT_ONCE": str(tmp_path / "died")}
-    supervisor(run, **fault).wait(120)
+    supervisor(run, **fault).wait(300)
     assert (tmp_path / "died").exists(), "the fault was never reached"
     assert (fresh(run).status, fresh(run).attempt) == (Status.QUEUED, 2)
-    assert supervisor(run, **fault).wait(120) == 0
+    assert supervisor(run, **fault).wait(300) == 0
     assert_complete(run, 4)
 
 
@@ -148,11 +148,11 @@ def test_a_supervisor_that_dies_at_a_named_point_is_followed_by_one_that_finishe
 ) -> None:
     run = training_run(max_steps=3, checkpoint_every=2, eval_every=3)
     fault = {"STUDIO_FAULT": point, "STUDIO_FAULT_ONCE": str(tmp_path / "died")}
-    supervisor(run, **fault).wait(120)
+    supervisor(run, **fault).wait(300)
     assert (tmp_path / "died").exists(), "the fault was never reached"
     assert fresh(run).status in ACTIVE
     wait_until(lambda: _silent(run))
-    assert supervisor(run, **fault).wait(120) == 0
+    assert supervisor(run, **fault).wait(300) == 0
     assert_complete(run, 3)
     assert fresh(run).attempt == 1
 
@@ -162,12 +162,12 @@ def test_a_run_stopped_while_training_keeps_a_partial_adapter_and_can_go_on(trai
     watcher = supervisor(run)
     wait_until(at_step(run, 3))
     run_stop(run=fresh(run), by=owner)
-    assert watcher.wait(60) == 0
+    assert watcher.wait(120) == 0
     stopped = fresh(run)
     assert stopped.status == Status.STOPPED
     assert stopped.outputs.get(ready=True).facts["partial"] is True
     run_resume(run=stopped, by=owner)
-    assert supervisor(run).wait(120) == 0
+    assert supervisor(run).wait(300) == 0
     done = fresh(run)
     assert done.status == Status.SUCCEEDED
     assert [step for step, _ in curves(done)["train_loss"]] == list(range(1, 17))
@@ -178,7 +178,7 @@ def test_a_run_stopped_while_starting_never_trains(training_run: Training, super
     watcher = supervisor(run)
     wait_until(lambda: fresh(run).status != Status.QUEUED)
     run_stop(run=fresh(run), by=owner)
-    assert watcher.wait(60) == 0
+    assert watcher.wait(120) == 0
     assert fresh(run).status == Status.STOPPED
     assert engine_process(run.pk) is None
 
@@ -188,7 +188,7 @@ def test_a_run_stopped_while_saving_ends_whole(training_run: Training, superviso
     watcher = supervisor(run)
     wait_until(lambda: run.events.filter(type="checkpoint").exists())
     run_stop(run=fresh(run), by=owner)
-    assert watcher.wait(60) == 0
+    assert watcher.wait(120) == 0
     stopped = fresh(run)
     assert stopped.status == Status.STOPPED
     manifest.verify(artifact_path(stopped.outputs.get(ready=True)))

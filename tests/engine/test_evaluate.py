@@ -1,0 +1,47 @@
+"""A report says what training brought and cost, with intervals."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.engine.stage_running import Outcome
+
+QUICK = {"test_rows": 6, "answer_rows": 2, "general_questions": 4, "max_new_tokens": 8}
+
+
+def test_it_compares_base_and_tuned_row_by_row(trained: Outcome, run: Callable, base_model: Path, topics: Path) -> None:
+    inputs = {"model": base_model, "adapter": trained.output("adapter"), "dataset": topics}
+    outcome = run("evaluate", QUICK, inputs)
+    report = json.loads((outcome.output("report") / "report.json").read_text())
+    for who in ("base", "tuned"):
+        assert set(report[who]) == {"loss", "perplexity", "token_f1", "rouge_l", "general_loss", "mmlu"}
+        for score in report[who].values():
+            assert score["low"] <= score["value"] <= score["high"]
+    assert report["base"]["loss"]["n"] == report["pairs"] == 6
+    assert report["base"]["token_f1"]["n"] == 2
+    gain = report["gain"]["loss"]
+    assert abs(gain["value"] - (report["base"]["loss"]["value"] - report["tuned"]["loss"]["value"])) < 1e-9
+    assert gain["low"] > 0  # a few steps on text of this kind help every row
+    assert report["mmlu_informative"] in (True, False)
+    samples = [json.loads(line) for line in open(outcome.output("report") / "samples.jsonl", encoding="utf-8")]
+    assert len(samples) == 6
+    assert samples[0]["question"]
+    assert samples[0]["tuned_answer"] is not None
+    assert samples[5]["tuned_answer"] is None
+    assert samples[5]["tuned_loss"] > 0
+    names = [data["name"] for data in outcome.of("phase")]
+    assert names[1:5] == ["base_loss", "base_answers", "base_general", "base_mmlu"]
+
+
+def test_it_scores_a_model_alone(run: Callable, base_model: Path, topics: Path) -> None:
+    outcome = run("evaluate", QUICK | {"general_questions": 2}, {"model": base_model, "dataset": topics})
+    report = json.loads((outcome.output("report") / "report.json").read_text())
+    assert report["tuned"] is None
+    assert report["gain"] is None
+    assert report["base"]["perplexity"]["value"] > 1
+
+
+def test_it_refuses_a_dataset_without_test_pairs(run: Callable, base_model: Path, dataset_of: Callable) -> None:
+    dataset = dataset_of(train=[("a?", "b")])
+    outcome = run("evaluate", QUICK, {"model": base_model, "dataset": dataset}, expect=20)
+    assert outcome.of("error")[0]["code"] == "no_test_pairs"

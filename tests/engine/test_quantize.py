@@ -1,0 +1,45 @@
+"""A GGUF file is handed over only when it answers like the model."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from engine import manifest
+from engine.lib import models
+
+
+def test_the_file_is_small_and_answers_like_the_model(run: Callable, base_model: Path) -> None:
+    outcome = run("quantize", {"level": "q4_k_m"}, {"model": base_model})
+    folder = outcome.output("model")
+    record = manifest.verify(folder)
+    (name,) = record.files
+    assert name == record.facts["file"] == "model-q4_k_m.gguf"
+    assert record.facts["bytes"] < 0.45 * manifest.read(base_model).bytes
+    assert "Paris" in record.facts["answer"]
+    assert record.facts["prompt_tokens_equal"] is True
+    assert not list((outcome.folder / "work").glob("*.gguf"))
+
+
+def test_k_quants_apply_where_rows_divide_by_256(run: Callable, base_model: Path, tmp_path: Path) -> None:
+    import torch
+    from gguf import GGUFReader
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    tokenizer = models.load_tokenizer(base_model)
+    sizes = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = LlamaConfig(**sizes, vocab_size=len(tokenizer), bos_token_id=1, eos_token_id=2, tie_word_embeddings=True)
+    folder = tmp_path / "random"
+    models.save_model(LlamaForCausalLM(config).to(torch.bfloat16), tokenizer, folder)
+    manifest.write(folder, "hf-model", facts={"parameters": 1})
+    outcome = run("quantize", {"level": "q4_k_m"}, {"model": folder})
+    (path,) = outcome.output("model").glob("*.gguf")
+    kinds = {tensor.tensor_type.name for tensor in GGUFReader(path).tensors}
+    assert "Q4_K" in kinds
+    assert not kinds & {"Q5_0", "Q8_0"}  # nothing fell back
+
+
+def test_it_says_how_to_install_the_converter_when_it_is_missing(run: Callable, base_model: Path, tmp_path: Path) -> None:
+    outcome = run("quantize", {}, {"model": base_model}, expect=20, STUDIO_CONVERTER=str(tmp_path))
+    (error,) = outcome.of("error")
+    assert error["code"] == "converter"
+    assert "pip install" in error["mend"]

@@ -1,0 +1,152 @@
+"""Taking in what a run read: complete, idempotent, and never half visible."""
+
+from collections.abc import Callable
+
+import pytest
+
+from projects import registries
+from projects.models import Project, User
+from retrieval.models import Chunk, Document, DocumentVersion, Index, VersionStatus
+from retrieval.search import search
+from retrieval.services import chunks_artifact as whole
+from retrieval.services import documents_delete, documents_upload, taking_in
+from retrieval.stores import store
+from retrieval.stores.base import space_of
+from runs.artifacts import artifact_path
+from runs.models import Artifact
+from runs.taking_in import TakeInError, _take_in
+from tests.retrieval.conftest import TEXTS, upload
+
+pytestmark = pytest.mark.usefixtures("embedder")
+
+
+def stored(project: Project) -> int:
+    return store().count(space_of(Index.objects.get(project=project)))
+
+
+def test_it_brings_texts_passages_and_vectors_in(project: Project, library: list[DocumentVersion]) -> None:
+    version = DocumentVersion.objects.get(document__name="with.md")
+    assert version.status == VersionStatus.READY and version.language == "en" and version.title == "The with statement"
+    assert version.text() == TEXTS["with.md"]
+    for chunk in Chunk.objects.all():
+        assert chunk.text == chunk.version.text()[chunk.start : chunk.end]
+    index = Index.objects.get(project=project)
+    assert index.ready and index.chunk_count == Chunk.objects.count() == stored(project)
+    assert version.chunk_count == version.chunks.count() > 0
+    assert Document.objects.get(name="with.md").current == version
+
+
+def test_line_ends_keep_their_offsets(project: Project, owner: User, read: Callable[..., Artifact]) -> None:
+    documents_upload(project=project, files=[upload("crlf.txt", "one\r\n\r\ntwo\r\n")], by=owner)
+    version = DocumentVersion.objects.select_related("document").get()
+    read([version], {"crlf.txt": "one\r\n\r\ntwo\r\n"})
+    assert version.text() == "one\r\n\r\ntwo\r\n"
+
+
+def test_taking_in_twice_changes_nothing(project: Project, uploaded: list[DocumentVersion], chunks_artifact: Callable[..., Artifact]) -> None:
+    artifact = chunks_artifact(uploaded)
+    _take_in(artifact)
+    before = sorted(Chunk.objects.values_list("pk", "text")), stored(project), list(DocumentVersion.objects.values())
+    Artifact.objects.filter(pk=artifact.pk).update(ready=False)
+    _take_in(Artifact.objects.get(pk=artifact.pk))
+    assert (sorted(Chunk.objects.values_list("pk", "text")), stored(project), list(DocumentVersion.objects.values())) == before
+
+
+@pytest.mark.parametrize("point", ["documents.after_rows", "documents.after_vectors", "documents.before_ready", "documents.after_ready"])
+def test_who_dies_half_way_is_followed_by_one_that_finishes(
+    project: Project,
+    uploaded: list[DocumentVersion],
+    chunks_artifact: Callable[..., Artifact],
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+) -> None:
+    artifact = chunks_artifact(uploaded)
+    monkeypatch.setattr(taking_in, "BATCH", 2)
+
+    def die(name: str) -> None:
+        if name == point:
+            raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(taking_in, "fault", die)
+        with pytest.raises(TakeInError):
+            _take_in(artifact)
+    assert not Artifact.objects.get(pk=artifact.pk).ready
+    assert search(project, "yield expression") == []  # an index that is not ready is not searched
+    _take_in(artifact)
+    index = Index.objects.get(project=project)
+    assert index.ready and index.chunk_count == Chunk.objects.count() == stored(project)
+    assert search(project, "yield expression")[0].chunk.version.document.name == "yield.md"
+
+
+def test_a_document_that_could_not_be_read_gets_its_error_and_the_others_are_there(
+    project: Project, uploaded: list[DocumentVersion], chunks_artifact: Callable[..., Artifact]
+) -> None:
+    error = {"code": "damaged", "message": "It is damaged.", "mend": "Save it again."}
+    _take_in(chunks_artifact(uploaded, failed={uploaded[0].pk: error}))
+    versions = {version.pk: version for version in DocumentVersion.objects.all()}
+    assert versions[uploaded[0].pk].status == VersionStatus.FAILED and versions[uploaded[0].pk].error == error
+    assert {versions[one.pk].status for one in uploaded[1:]} == {VersionStatus.READY}
+
+
+def test_only_the_newest_version_is_found_and_dependents_go_stale(
+    project: Project, owner: User, library: list[DocumentVersion], read: Callable[..., Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[list[object], bool]] = []
+
+    def made_from(versions: list[object], stale: bool) -> list[dict[str, object]]:
+        told.append((versions, stale))
+        return [{"title": "12 pairs", "url": "", "stale": True}]
+
+    monkeypatch.setattr(registries, "_dependents", {"document_version": [made_from]})
+    text = "# The with statement\n\nEntirely rewritten, about zebras.\n"
+    documents_upload(project=project, files=[upload("with.md", text)], by=owner)
+    assert any(hit.chunk.version.document.name == "with.md" for hit in search(project, "context manager", mode="keyword"))
+    newest = DocumentVersion.objects.select_related("document__project").get(document__name="with.md", number=2)
+    read([newest], {"with.md": text})
+    assert search(project, "zebras", mode="keyword")[0].chunk.version == newest
+    for mode in ("keyword", "vector", "hybrid"):
+        hits = search(project, "context manager execution of a block", k=50, mode=mode)  # type: ignore[arg-type]
+        assert all(hit.chunk.version_id != library[1].pk for hit in hits)
+    old = DocumentVersion.objects.get(document__name="with.md", number=1)
+    assert old.superseded_at and old.text() == TEXTS["with.md"]
+    assert told == [([old.pk], True)]
+    assert stored(project) == Index.objects.get(project=project).chunk_count == Chunk.objects.filter(version__superseded_at=None).count()
+
+
+def test_a_version_that_fails_leaves_the_one_before_in_search(
+    project: Project, owner: User, library: list[DocumentVersion], chunks_artifact: Callable[..., Artifact]
+) -> None:
+    documents_upload(project=project, files=[upload("with.md", "broken")], by=owner)
+    newest = DocumentVersion.objects.select_related("document__project").get(number=2)
+    other = DocumentVersion.objects.select_related("document__project").get(document__name="names.md")
+    _take_in(chunks_artifact([newest, other], failed={newest.pk: {"code": "x", "message": "m", "mend": ""}}))
+    assert search(project, "context manager", mode="keyword")[0].chunk.version.number == 1
+
+
+def test_a_document_deleted_while_it_was_read_stays_deleted(
+    project: Project, owner: User, uploaded: list[DocumentVersion], chunks_artifact: Callable[..., Artifact]
+) -> None:
+    artifact = chunks_artifact(uploaded)
+    documents_delete(project=project, documents=[uploaded[0].document_id], by=owner)
+    artifact.refresh_from_db()
+    _take_in(artifact)
+    assert not Chunk.objects.filter(version=uploaded[0]).exists()
+    assert not (artifact_path(artifact) / "texts" / f"{uploaded[0].pk}.txt").exists()
+    assert Chunk.objects.filter(version=uploaded[1]).exists()
+
+
+def test_the_passages_of_all_documents_come_as_one_artifact(
+    project: Project, owner: User, library: list[DocumentVersion], read: Callable[..., Artifact]
+) -> None:
+    first = whole(project=project)
+    assert first is not None and first.produced_by is None and whole(project=project) == first
+    documents_upload(project=project, files=[upload("new.md", "# New\n\nSomething new.\n")], by=owner)
+    read([DocumentVersion.objects.select_related("document__project").get(document__name="new.md")], {"new.md": "# New\n\nSomething new.\n"})
+    both = whole(project=project)
+    assert both is not None and both != first and both.facts["documents"] == 4
+    assert whole(project=project) == both
+    import numpy as np
+
+    folder = artifact_path(both)
+    assert len(np.load(folder / "vectors.npy")) == len((folder / "chunks.jsonl").read_text().splitlines()) == Chunk.objects.count()

@@ -1,0 +1,190 @@
+"""Starting from the page, and comparing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from evaluation.services import report_take_in
+from projects.models import Project, User
+from runs.models import MetricPoint, Run
+from tests.catalogue import made
+from training import presets
+from training.estimates import estimate
+from training.models import Pipeline
+from training.preflight import Shape
+from training.tabs import run_cards, run_launchers
+
+ClientFor = Callable[[User], Client]
+
+
+def form(dataset: Any, **changes: Any) -> dict[str, Any]:
+    """What a browser posts with the page's defaults."""
+    data = {
+        "base_key": made.BASE_KEY, "dataset": str(dataset.pk), "preset": "balanced", "evaluate": "on", "quantize": "on", "name": "", "seed": "0",
+        "sft-epochs": "1", "sft-learning_rate": "0.0005", "sft-rank": "16", "sft-batch_size": "8", "sft-max_length": "1024", "quantize-level": "q4_k_m",
+        "sft-alpha": "32", "sft-target": "all-linear", "sft-gradient_accumulation": "1", "sft-schedule": "linear", "sft-precision": "auto",
+    }  # fmt: skip
+    return {**data, **changes}
+
+
+def test_the_presets_are_what_their_stages_allow() -> None:
+    presets.check()
+    assert list(presets.presets()) == ["quick", "balanced", "thorough"]
+
+
+def test_the_page_starts_a_whole_pipeline_and_shows_its_training(
+    engineer: User, project: Project, client_for: ClientFor
+) -> None:
+    made.base()
+    response = client_for(engineer).post(reverse("training:start", args=[project.slug]), form(made.dataset(project)))
+    run = Run.objects.get(stage="sft")
+    assert response.status_code == 302 and response["Location"] == run.get_absolute_url()
+    assert sorted(Pipeline.objects.get().runs.values_list("stage", flat=True)) == [
+        "evaluate",
+        "merge",
+        "quantize",
+        "sft",
+    ]
+
+
+def test_what_is_not_ticked_is_not_run(engineer: User, project: Project, client_for: ClientFor) -> None:
+    made.base()
+    data = form(made.dataset(project))
+    del data["evaluate"], data["quantize"]
+    client_for(engineer).post(reverse("training:start", args=[project.slug]), data)
+    assert list(Pipeline.objects.get().runs.values_list("stage", flat=True)) == ["sft"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sft-epochs": "-3"}, "greater than"),
+        ({"dataset": "nothing"}, "valid choice"),
+        ({"base_key": "phi-4"}, "valid choice"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_starts(
+    changes: dict[str, str], says: str, engineer: User, project: Project, client_for: ClientFor
+) -> None:
+    made.base()
+    response = client_for(engineer).post(
+        reverse("training:start", args=[project.slug]), form(made.dataset(project), **changes)
+    )
+    assert response.status_code == 422 and says in response.content.decode()
+    assert not Run.objects.filter(stage="sft").exists()
+
+
+def test_a_dataset_that_cannot_be_trained_on_starts_nothing(
+    engineer: User, project: Project, client_for: ClientFor
+) -> None:
+    made.base()
+    response = client_for(engineer).post(
+        reverse("training:start", args=[project.slug]), form(made.dataset(project, train=1))
+    )
+    assert response.status_code == 422 and "training needs at least" in response.content.decode()
+    assert not Pipeline.objects.exists()
+
+
+def test_the_check_answers_for_what_is_chosen_and_starts_nothing(
+    engineer: User, project: Project, client_for: ClientFor
+) -> None:
+    made.base()
+    dataset = made.dataset(project, extra=[made.row(answer="word " * 300)])
+    response = client_for(engineer).post(
+        reverse("training:check", args=[project.slug]), form(dataset, **{"sft-max_length": "64"})
+    )
+    assert "reaches beyond" in response.content.decode() and not Pipeline.objects.exists()
+
+
+def test_without_a_dataset_the_page_teaches_the_next_step(
+    engineer: User, project: Project, client_for: ClientFor
+) -> None:
+    assert (
+        "nothing to train on yet"
+        in client_for(engineer).get(reverse("training:start", args=[project.slug])).content.decode()
+    )
+
+
+@pytest.mark.parametrize("role", ["viewer", "annotator", "reviewer"])
+def test_only_builders_train(role: str, member: Callable[[str], User], project: Project, client_for: ClientFor) -> None:
+    client = client_for(member(role))
+    assert client.get(reverse("training:start", args=[project.slug])).status_code == 403
+    assert client.post(reverse("training:start", args=[project.slug]), form(made.dataset(project))).status_code == 403
+    assert client.post(reverse("training:check", args=[project.slug])).status_code == 403
+    assert client.get(reverse("training:compare", args=[project.slug])).status_code == 200
+
+
+def test_another_projects_dataset_cannot_be_chosen(
+    engineer: User, outsider: User, project: Project, client_for: ClientFor
+) -> None:
+    made.base()
+    made.dataset(project)
+    foreign = made.dataset(outsider.projects.get())
+    response = client_for(engineer).post(reverse("training:start", args=[project.slug]), form(foreign))
+    assert response.status_code == 422 and not Pipeline.objects.exists()
+
+
+def test_a_runs_page_shows_the_steps_of_its_pipeline(engineer: User, project: Project, client_for: ClientFor) -> None:
+    made.base()
+    client_for(engineer).post(reverse("training:start", args=[project.slug]), form(made.dataset(project)))
+    run = Run.objects.get(stage="sft")
+    (card,) = run_cards(run)
+    assert [step["state"] for step in card["steps"]] == ["ahead"] * 4
+    assert "Steps of this pipeline" in client_for(engineer).get(run.get_absolute_url()).content.decode()
+    assert run_cards(Run.objects.get(stage="import_base")) == []
+    assert run_launchers(project)[0]["url"] == reverse("training:start", args=[project.slug])
+
+
+def trained(project: Project, title: str, first: float, **params: Any) -> Run:
+    base = made.base()
+    tuned = made.adapter(project, base, data := made.dataset(project), title)
+    report_take_in(artifact=made.report(project, base, tuned, data))
+    run = tuned.produced_by
+    assert run is not None
+    Run.objects.filter(pk=run.pk).update(params=params)
+    MetricPoint.objects.bulk_create(
+        MetricPoint(run=run, attempt=1, metric="train_loss", step=n, value=first - n / 10) for n in range(1, 6)
+    )
+    return run
+
+
+def test_comparing_lays_curves_settings_and_scores_side_by_side(
+    viewer: User, project: Project, client_for: ClientFor
+) -> None:
+    one, two = trained(project, "One", 3.0, rank=8, epochs=1), trained(project, "Two", 2.5, rank=32, epochs=1)
+    response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [one.pk, two.pk]})
+    context = response.context
+    assert {series["name"] for series in context["charts"][0]["spec"]["series"]} == {"One", "Two"}
+    assert [(row["name"], row["differs"]) for row in context["params"]] == [("rank", True), ("epochs", False)]
+    assert context["scores"][0]["name"] == "Loss on test pairs"
+
+
+def test_more_than_five_are_not_compared(viewer: User, project: Project, client_for: ClientFor) -> None:
+    runs = [trained(project, f"Run {n}", 3.0) for n in range(6)]
+    response = client_for(viewer).get(
+        reverse("training:compare", args=[project.slug]), {"run": [run.pk for run in runs]}
+    )
+    assert len(response.context["chosen"]) == 5
+
+
+def test_another_projects_run_is_not_compared(
+    viewer: User, outsider: User, project: Project, client_for: ClientFor
+) -> None:
+    own, foreign = trained(project, "Own", 3.0), trained(outsider.projects.get(), "Foreign", 3.0)
+    response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [own.pk, foreign.pk]})
+    assert "Foreign" not in response.content.decode() and "chosen" not in response.context
+
+
+def test_the_estimate_counts_steps_as_the_stage_does(db: None) -> None:
+    shape = Shape(train=260, validation=10, test=10, tokens=26000, longest=100)
+    assert estimate(shape=shape, parameters=135_000_000, params={"epochs": 2, "batch_size": 8}).steps == 66
+    assert (
+        estimate(shape=shape, parameters=135_000_000, params={"epochs": 2, "batch_size": 8, "max_steps": 40}).steps
+        == 40
+    )
+    assert (
+        estimate(shape=shape, parameters=135_000_000, params={"batch_size": 8, "gradient_accumulation": 4}).steps == 9
+    )
