@@ -20,11 +20,25 @@ KIND_WORDS = {
     "report": "Report",
 }
 FACTS = {
-    "parameters": "Parameters", "context_length": "Context in tokens", "family": "Architecture", "layers": "Layers", "method": "Method",
-    "rank": "Adapter rank", "alpha": "Adapter strength", "target": "Layers adapted", "steps": "Steps trained", "pairs": "Pairs trained on",
-    "answer_tokens": "Answer tokens trained on", "loss_last": "Last training loss", "eval_loss": "Validation loss", "level": "Level",
-    "token_agreement": "Tokens equal to the model's", "prompt": "Golden prompt", "answer": "Its answer", "dtype": "Number format",
-}  # fmt: skip
+    "parameters": "Parameters",
+    "context_length": "Context in tokens",
+    "family": "Architecture",
+    "layers": "Layers",
+    "method": "Method",
+    "rank": "Adapter rank",
+    "alpha": "Adapter strength",
+    "target": "Layers adapted",
+    "steps": "Steps trained",
+    "pairs": "Pairs trained on",
+    "answer_tokens": "Answer tokens trained on",
+    "loss_last": "Last training loss",
+    "eval_loss": "Validation loss",
+    "level": "Level",
+    "token_agreement": "Tokens equal to the model's",
+    "prompt": "Golden prompt",
+    "answer": "Its answer",
+    "dtype": "Number format",
+}
 APPROVALS = ("pair.approve", "pairs.approve_by_rule", "dataset.cut")
 EVENTS = 8
 

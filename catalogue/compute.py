@@ -58,13 +58,15 @@ def queue_counts() -> list[dict[str, Any]]:
         queued=Count("pk", filter=Q(status=Status.QUEUED)),
         waiting=Count("pk", filter=Q(status=Status.WAITING)),
     )
-    by_name = {row["queue"]: row for row in counted.order_by()}
-    nothing = {"running": 0, "queued": 0, "waiting": 0}
+    by_name: dict[str, dict[str, Any]] = {row["queue"]: dict(row) for row in counted.order_by()}
+    nothing: dict[str, Any] = {"running": 0, "queued": 0, "waiting": 0}
     return [by_name.get(name, {"queue": name, **nothing}) for name in sorted({"default", "gpu", *by_name})]
 
 
 def live_runs(user: User) -> list[dict[str, Any]]:
-    """What runs and waits on this machine. Other people's projects show as work, without their names; an administrator sees whose it is."""
+    """What runs and waits on this machine. Other people's projects show as work, without their names; an
+    administrator sees whose it is.
+    """
     runs = (
         Run.objects.filter(status__in=[*ACTIVE, *PENDING])
         .select_related("project")

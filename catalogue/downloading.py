@@ -69,7 +69,9 @@ def _tell(task: object, key: str) -> None:
 
 
 def fetch(key: str) -> None:
-    """Download the repository of ``key`` and check it. Called by a worker; what is there already is not fetched again."""
+    """Download the repository of ``key`` and check it. Called by a worker; what is there already is not fetched
+    again.
+    """
     spec = load()[key]
     claimed = BaseModelDownload.objects.filter(key=key, state=State.WAITING).update(
         state=State.RUNNING, updated_at=timezone.now()
@@ -108,7 +110,9 @@ def _snapshot(repository: str, folder: Path, key: str) -> str:
 def _words(error: Exception, repository: str) -> str:
     name = type(error).__name__
     if "Gated" in name:
-        text = f"{repository} asks you to accept its licence on huggingface.co first; then start the studio with HF_TOKEN set."
+        text = (
+            f"{repository} asks you to accept its licence on huggingface.co; then start the studio with HF_TOKEN set."
+        )
     elif "NotFound" in name:
         text = f"The hub has no repository {repository}, or it needs HF_TOKEN."
     elif "Offline" in name or "Connect" in name or "Timeout" in name:

@@ -16,9 +16,11 @@ class CatalogueError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from: a ``file`` inside an installed ``package``, a ``hub`` repository, or a ``path`` on this machine.
+    """Where a model comes from: a ``file`` inside an installed ``package``, a ``hub`` repository, or a ``path`` on
+    this machine.
 
-    A file too large for one package comes in ``parts`` ("package/file" each), which are put together and checked against ``sha256``.
+    A file too large for one package comes in ``parts`` ("package/file" each), which are put together and checked
+    against ``sha256``.
     """
 
     package: str = ""
@@ -66,7 +68,9 @@ class Family:
 
 @dataclass(frozen=True)
 class BaseModel:
-    """One base model. Memory in bytes, parameters in units, context in tokens; benchmark figures in percent, as their makers report them."""
+    """One base model. Memory in bytes, parameters in units, context in tokens; benchmark figures in percent, as their
+    makers report them.
+    """
 
     key: str
     name: str

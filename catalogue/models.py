@@ -26,7 +26,9 @@ class LocalModel(models.Model):
 
 
 class BaseModelImport(models.Model):
-    """The latest run that brings the base model ``key`` in. One row a key, so that two people who ask at once get one run."""
+    """The latest run that brings the base model ``key`` in. One row a key, so that two people who ask at once get one
+    run.
+    """
 
     key = models.CharField(max_length=80, unique=True)
     run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="base_model_imports")
@@ -36,7 +38,9 @@ class BaseModelImport(models.Model):
 
 
 class BaseModelDownload(models.Model):
-    """How far a download from the hub is. A worker that died leaves ``updated_at`` behind; the next start goes on where it ended."""
+    """How far a download from the hub is. A worker that died leaves ``updated_at`` behind; the next start goes on
+    where it ended.
+    """
 
     class State(models.TextChoices):
         WAITING = "WAITING", "Waiting"

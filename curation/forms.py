@@ -40,7 +40,10 @@ class ReviewForm(PairForm):
     """A pair under review: its words, a note, and the state the reviewer saw."""
 
     note = forms.CharField(
-        label="Note to the writer", required=False, max_length=500, help_text="Needed when you ask for changes; kept with the pair."
+        label="Note to the writer",
+        required=False,
+        max_length=500,
+        help_text="Needed when you ask for changes; kept with the pair.",
     )
     revision = forms.IntegerField(widget=forms.HiddenInput)
     status = forms.ChoiceField(choices=PairStatus.choices, widget=forms.HiddenInput)
@@ -57,10 +60,16 @@ class CutForm(forms.Form):
     advanced = ("seed",)
 
     train = forms.IntegerField(label="Train, percent", min_value=1, max_value=98, initial=round(FRACTIONS[0] * 100))
-    validation = forms.IntegerField(label="Validation, percent", min_value=1, max_value=98, initial=round(FRACTIONS[1] * 100))
+    validation = forms.IntegerField(
+        label="Validation, percent", min_value=1, max_value=98, initial=round(FRACTIONS[1] * 100)
+    )
     test = forms.IntegerField(label="Test, percent", min_value=1, max_value=98, initial=round(FRACTIONS[2] * 100))
     seed = forms.IntegerField(
-        label="Seed", min_value=0, max_value=2**31 - 1, initial=7, help_text="The same pairs with the same seed are split the same way."
+        label="Seed",
+        min_value=0,
+        max_value=2**31 - 1,
+        initial=7,
+        help_text="The same pairs with the same seed are split the same way.",
     )
 
     def clean(self) -> dict[str, Any]:

@@ -15,7 +15,12 @@ from projects.models import Project
 from runs.artifacts import artifact_path
 
 SORTS = {"question", "answer_length", "shape", "status", "created_at"}
-PROBLEMS = {"long": "Answer too long", "empty": "Answer empty", "same": "Answer of another pair", "stale": "Document has changed"}
+PROBLEMS = {
+    "long": "Answer too long",
+    "empty": "Answer empty",
+    "same": "Answer of another pair",
+    "stale": "Document has changed",
+}
 CHARACTERS_A_TOKEN = 3.5  # of English in small vocabularies; the training stage counts exactly
 DEFAULT_CONTEXT = 1024
 
@@ -39,7 +44,9 @@ class Query:
 
     def described(self) -> str:
         """For the audit log: the filters, not the words that were searched for."""
-        parts = [f"{name}={value}" for name in ("status", "shape", "document", "problem") if (value := getattr(self, name))]
+        parts = [
+            f"{name}={value}" for name in ("status", "shape", "document", "problem") if (value := getattr(self, name))
+        ]
         return ", ".join([*parts, *(["search"] if self.text else [])]) or "all"
 
 
@@ -51,7 +58,11 @@ def pairs_of(project: Project, query: Query = Query()) -> QuerySet[Pair]:  # noq
     if query.shape:
         pairs = pairs.filter(shape=query.shape)
     if query.document:
-        pairs = pairs.filter(document_id=_uuid(query.document)) if query.document != "none" else pairs.filter(document_id=None)
+        pairs = (
+            pairs.filter(document_id=_uuid(query.document))
+            if query.document != "none"
+            else pairs.filter(document_id=None)
+        )
     if query.problem in PROBLEMS:
         pairs = _with_problem(project, pairs, query.problem)
     if query.text:
@@ -106,7 +117,13 @@ def pair_counts(project: Project) -> dict[str, int]:
 
 def shapes_of(project: Project) -> list[tuple[str, str]]:
     """(shape, words with its count), most frequent first."""
-    rows = Pair.objects.filter(project=project).order_by().values_list("shape").annotate(times=Count("pk")).order_by("-times", "shape")
+    rows = (
+        Pair.objects.filter(project=project)
+        .order_by()
+        .values_list("shape")
+        .annotate(times=Count("pk"))
+        .order_by("-times", "shape")
+    )
     return [(shape, f"{shape_words(shape)} ({times:,})") for shape, times in rows]
 
 
@@ -120,7 +137,9 @@ def documents_with_pairs(project: Project) -> list[tuple[str, str]]:
 
     names = document_names(project)
     ids = set(Pair.objects.filter(project=project).order_by().values_list("document_id", flat=True).distinct())
-    rows = sorted(((str(pk), names.get(pk, "A deleted document")) for pk in ids if pk), key=lambda row: row[1].casefold())
+    rows = sorted(
+        ((str(pk), names.get(pk, "A deleted document")) for pk in ids if pk), key=lambda row: row[1].casefold()
+    )
     return [*rows, ("none", "No document")] if None in ids else rows
 
 
@@ -161,7 +180,13 @@ def checks_before_training(project: Project) -> list[Check]:
     few = "Training is worth it from about 100 pairs; above 1,000 it gets reliable."
     return [
         Check("Enough pairs", 0 if count >= 100 else 1, f"{count:,} approved. {few}", "", blocks=count < 10),
-        Check("Empty answers", approved.filter(answer_length=0).count(), "A model learns silence from them. Write the answer or reject them.", "empty", True),
+        Check(
+            "Empty answers",
+            approved.filter(answer_length=0).count(),
+            "A model learns silence from them. Write the answer or reject them.",
+            "empty",
+            True,
+        ),
         Check(
             "Answers longer than the context",
             approved.filter(answer_length__gt=longest_answer()).count(),
@@ -188,7 +213,9 @@ def questions_of(project: Project) -> list[tuple[str, UUID, int, int]]:
     kept = [PairStatus.APPROVED, PairStatus.PENDING]
     pairs = Pair.objects.filter(project=project, origin=Origin.GENERATED, status__in=kept).exclude(document_id=None)
     rows = pairs.order_by("question_hash").values_list("question", "document_id", "sources")
-    return [(question, document, sources[0]["start"], sources[0]["end"]) for question, document, sources in rows if sources]
+    return [
+        (question, document, sources[0]["start"], sources[0]["end"]) for question, document, sources in rows if sources
+    ]
 
 
 def made_from(versions: Sequence[UUID], *, stale: bool) -> list[dict[str, Any]]:
@@ -228,7 +255,12 @@ def preview_words(facts: Mapping[str, int], pairs: int) -> str:
 def dataset_stats(version: DatasetVersion) -> list[dict[str, Any]]:
     """Pairs and documents a split, for the tiles of its page."""
     return [
-        {"label": split.capitalize(), "value": count, "unit": "pairs", "note": f"{len(version.documents[split]):,} documents"}
+        {
+            "label": split.capitalize(),
+            "value": count,
+            "unit": "pairs",
+            "note": f"{len(version.documents[split]):,} documents",
+        }
         for split, count in version.counts.items()
     ]
 
@@ -239,13 +271,24 @@ def shapes_chart(shapes: Mapping[str, int]) -> dict[str, Any]:
         "kind": "bar",
         "x": {"title": "", "type": "category"},
         "y": {"title": "Pairs"},
-        "series": [{"name": "Pairs", "x": [shape_words(shape) for shape, _ in rows], "y": [times for _, times in rows], "horizontal": True}],
+        "series": [
+            {
+                "name": "Pairs",
+                "x": [shape_words(shape) for shape, _ in rows],
+                "y": [times for _, times in rows],
+                "horizontal": True,
+            }
+        ],
     }
 
 
 def same_content(version: DatasetVersion) -> QuerySet[DatasetVersion]:
     """Other versions of the project whose files are the same, byte for byte."""
-    return DatasetVersion.objects.filter(project=version.project_id, sha256=version.sha256).exclude(pk=version.pk).order_by("number")
+    return (
+        DatasetVersion.objects.filter(project=version.project_id, sha256=version.sha256)
+        .exclude(pk=version.pk)
+        .order_by("number")
+    )
 
 
 def examples_of(version: DatasetVersion, split: str, count: int = 5) -> list[dict[str, str]]:

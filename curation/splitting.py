@@ -76,7 +76,9 @@ def _fill(order: list[str], sizes: Mapping[str, int], target: float, *, at_most:
         if count + sizes[group] <= target * TOLERANCE:
             taken.append(group)
             count += sizes[group]
-    if count < target and len(taken) < at_most:  # only large documents are left: the nearest, if that is nearer than stopping here
+    if (
+        count < target and len(taken) < at_most
+    ):  # only large documents are left: the nearest, if that is nearer than stopping here
         rest = [group for group in order if group not in taken]
         nearest = min(rest, key=lambda group: abs(count + sizes[group] - target))
         if not taken or abs(count + sizes[nearest] - target) < target - count:

@@ -13,10 +13,8 @@ from typing import Any
 from engine import manifest
 from engine.events import EventWriter
 from engine.faults import fault
-from engine.spec import Spec
+from engine.spec import CHECKPOINTS, OUTPUTS, Spec
 
-CHECKPOINTS = "checkpoints"
-OUTPUTS = "outputs"
 PROGRESS_EVERY = 0.2  # seconds between two progress events of one phase; the last one is always written
 
 

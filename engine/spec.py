@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 SPEC_FILE = "spec.json"
+CHECKPOINTS = "checkpoints"  # folders of an attempt
+OUTPUTS = "outputs"
 
 
 class Spec(BaseModel):

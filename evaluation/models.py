@@ -13,7 +13,8 @@ from runs.models import Artifact
 class Report(models.Model):
     """One evaluation of a base model and, where there is one, of the model tuned from it.
 
-    ``figures`` is the artifact's report.json; the columns repeat what lists sort by. The samples stay in the artifact's files.
+    ``figures`` is the artifact's report.json; the columns repeat what lists sort by. The samples stay in the
+    artifact's files.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

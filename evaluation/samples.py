@@ -92,10 +92,7 @@ def arrange(samples: list[Sample], *, text: str = "", sort: str = "f1") -> list[
         samples = [
             one
             for one in samples
-            if any(
-                words in (part or "").lower()
-                for part in (one.question, one.reference, one.base_answer, one.tuned_answer)
-            )
+            if any(words in (part or "").lower() for part in (one.question, one.reference, one.base_answer, one.tuned_answer))
         ]
     key = SORTS.get(sort.removeprefix("-"), SORTS["f1"])
     return sorted(samples, key=key, reverse=sort.startswith("-"))

@@ -12,15 +12,18 @@ from projects.models import Project
 from runs.models import Artifact
 
 SORTS = {
-    "created": "created_at", "title": "title", "pairs": "pairs", "loss": "tuned_loss", "f1": "tuned_token_f1", "general": "tuned_general_loss",
-}  # fmt: skip
+    "created": "created_at",
+    "title": "title",
+    "pairs": "pairs",
+    "loss": "tuned_loss",
+    "f1": "tuned_token_f1",
+    "general": "tuned_general_loss",
+}
 
 
 def reports_of(project: Project, *, text: str = "", sort: str = "-created") -> QuerySet[Report]:
     """The project's reports, newest first unless sorted otherwise."""
-    found = Report.objects.filter(project=project).select_related(
-        "project", "artifact__produced_by", "adapter", "model"
-    )
+    found = Report.objects.filter(project=project).select_related("project", "artifact__produced_by", "adapter", "model")
     if text:
         found = found.filter(Q(title__icontains=text))
     column = SORTS.get(sort.removeprefix("-"), "created_at")
@@ -28,12 +31,12 @@ def reports_of(project: Project, *, text: str = "", sort: str = "-created") -> Q
 
 
 def scores_of(artifacts: Iterable[Artifact]) -> dict[Any, dict[str, Any]]:
-    """Artifact id → its latest report's figures: ``{"loss", "token_f1", …, "base_loss", …, "pairs", "url"}``. One query."""
+    """Artifact id → its latest report's figures: ``{"loss", "token_f1", …, "base_loss", …, "pairs", "url"}``. One
+    query.
+    """
     keys = [artifact.pk for artifact in artifacts]
     found: dict[Any, dict[str, Any]] = {}
-    reports = (
-        Report.objects.filter(Q(adapter__in=keys) | Q(model__in=keys)).select_related("project").order_by("created_at")
-    )
+    reports = Report.objects.filter(Q(adapter__in=keys) | Q(model__in=keys)).select_related("project").order_by("created_at")
     for report in reports:
         figures = rows(report.figures)
         about = {"pairs": report.pairs, "url": report.get_absolute_url()}
@@ -59,9 +62,7 @@ def report_charts(found: dict[str, Row], samples: list[Sample]) -> list[dict[str
         for side, name in (("base", "Base model"), ("tuned", "Tuned model")):
             measured = [(row.title, getattr(row, side).value) for row in shown if getattr(row, side)]
             if measured:
-                series.append(
-                    {"name": name, "x": [title for title, _ in measured], "y": [value for _, value in measured]}
-                )
+                series.append({"name": name, "x": [title for title, _ in measured], "y": [value for _, value in measured]})
         if series:
             charts.append(
                 {
@@ -73,6 +74,7 @@ def report_charts(found: dict[str, Row], samples: list[Sample]) -> list[dict[str
             )
     both = [one for one in samples if one.base_loss is not None and one.tuned_loss is not None]
     if both:
+        lowest = min(min(one.base_loss or 0.0, one.tuned_loss or 0.0) for one in both)
         highest = max(max(one.base_loss or 0.0, one.tuned_loss or 0.0) for one in both)
         spec = {
             "kind": "scatter",
@@ -80,10 +82,8 @@ def report_charts(found: dict[str, Row], samples: list[Sample]) -> list[dict[str
             "y": {"title": "Loss of the tuned model"},
             "series": [
                 {"name": "Test pairs", "x": [one.base_loss for one in both], "y": [one.tuned_loss for one in both]},
-                {"name": "No change", "x": [0, highest], "y": [0, highest], "line": True},
+                {"name": "No change", "x": [lowest, highest], "y": [lowest, highest], "line": True},
             ],
         }
-        charts.append(
-            {"id": "each-pair", "title": "Each test pair", "sub": "below the line, training helped", "spec": spec}
-        )
+        charts.append({"id": "each-pair", "title": "Each test pair", "sub": "below the line, training helped", "spec": spec})
     return charts

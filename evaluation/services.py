@@ -16,7 +16,8 @@ REPORT_FILE = "report.json"
 
 @transaction.atomic
 def report_take_in(*, artifact: Artifact) -> Report | None:
-    """The ``Report`` of a finished evaluation. Idempotent: taken in again, it is the same row. None for one of no project.
+    """The ``Report`` of a finished evaluation. Idempotent: taken in again, it is the same row. None for one of no
+    project.
 
     Raises ``ValueError`` when report.json is not what it should be.
     """
@@ -25,11 +26,7 @@ def report_take_in(*, artifact: Artifact) -> Report | None:
     data = json.loads((artifact_path(artifact) / REPORT_FILE).read_text("utf-8"))
     if not isinstance(data, dict) or not isinstance(data.get("base"), dict):
         raise ValueError("report.json names no figures of a base model.")
-    inputs = (
-        RunInput.objects.filter(run=artifact.produced_by_id).select_related("artifact")
-        if artifact.produced_by_id
-        else []
-    )
+    inputs = RunInput.objects.filter(run=artifact.produced_by_id).select_related("artifact") if artifact.produced_by_id else []
     by_role = {item.role: item.artifact for item in inputs}
     run = artifact.produced_by
     report, new = Report.objects.update_or_create(
@@ -45,9 +42,7 @@ def report_take_in(*, artifact: Artifact) -> Report | None:
         },
     )
     if new:
-        audit.record(
-            artifact.project, None, "report.take_in", f"{report.title} {report.pk}", after={"pairs": report.pairs}
-        )
+        audit.record(artifact.project, None, "report.take_in", f"{report.title} {report.pk}", after={"pairs": report.pairs})
     return report
 
 

@@ -31,7 +31,9 @@ def verdicts(report: Mapping[str, Any]) -> list[Verdict]:
 
 
 def _percent(gain: Figure, base: float) -> tuple[str, str]:
-    """("18%", "95% interval 15% to 21%") of ``base``, as absolute sizes; the interval names its direction by its signs."""
+    """("18%", "95% interval 15% to 21%") of ``base``, as absolute sizes; the interval names its direction by its
+    signs.
+    """
     share = 100 * gain.value / base
     low, high = (100 * (edge if edge is not None else gain.value) / base for edge in (gain.low, gain.high))
     flip = -1 if share < 0 else 1
@@ -55,9 +57,7 @@ def _domain_loss(row: Row | None) -> Verdict | None:
             f"It differs by {share} from the base model's ({interval}); the test pairs are too few to tell.",
         )
     if row.gain.value > 0:
-        return Verdict(
-            "good", f"Loss is {share} lower than the base model's.", f"On test pairs it has never seen, {interval}."
-        )
+        return Verdict("good", f"Loss is {share} lower than the base model's.", f"On test pairs it has never seen, {interval}.")
     return Verdict(
         "bad",
         f"Loss is {share} higher than the base model's.",
@@ -98,7 +98,8 @@ def _general(row: Row | None) -> Verdict | None:
     return Verdict(
         tone,
         title,
-        f"Loss on general text is {share} higher than the base model's, {interval}. Fewer passes, a lower learning rate or a smaller adapter keep more.",
+        f"Loss on general text is {share} higher than the base model's, {interval}. Fewer passes, a lower learning "
+        "rate or a smaller adapter keep more.",
     )
 
 
@@ -109,7 +110,8 @@ def _mmlu(report: Mapping[str, Any], row: Row | None) -> Verdict | None:
         return Verdict(
             "neutral",
             "MMLU says nothing here.",
-            f"The base model scores {row.base.value:.0%}, which is chance: so small a model cannot show forgetting this way. The loss above can.",
+            f"The base model scores {row.base.value:.0%}, which is chance: so small a model cannot show forgetting "
+            "this way. The loss above can.",
         )
     return Verdict(
         "neutral",

@@ -45,7 +45,6 @@ class Recommendation:
     ruled_out: tuple[RuledOut, ...] = ()
     models: tuple[ModelFit, ...] = ()
     steps: tuple[dict[str, Any], ...] = ()
-    settings: tuple[str, ...] = ()
     journey: tuple[dict[str, str], ...] = ()
     not_yet: tuple[str, ...] = ()
     estimates: dict[str, Any] = field(default_factory=dict)
@@ -74,14 +73,15 @@ def recommend(answers: Answers, *, rules: Rules | None = None, models: Iterable[
     fired = [rule for rule in rules.rules if rule.fires(answers)]
     chosen = _chosen(rules, fired)
     layers = tuple(_layer(rules.approaches[key], fired) for key in chosen)
-    steps, settings, not_yet = _steps(rules, chosen, answers)
+    steps, not_yet = _steps(rules, chosen, answers)
     return Recommendation(
         layers=layers,
         reasons=tuple(dict.fromkeys(reason for layer in layers for reason in layer.reasons)),
         ruled_out=tuple(_ruled_out(rules, fired, chosen)),
-        models=tuple(rank(rules, answers, mode=memory_mode(chosen), models=models)) if "prune" not in chosen or _trains(chosen) else (),
+        models=tuple(rank(rules, answers, mode=memory_mode(chosen), models=models))
+        if "prune" not in chosen or _trains(chosen)
+        else (),
         steps=tuple(steps),
-        settings=tuple(settings),
         journey=tuple(_journey(chosen, steps)),
         not_yet=tuple(not_yet),
     )
@@ -102,7 +102,9 @@ def memory_mode(layers: Iterable[str]) -> str:
 def _chosen(rules: Rules, fired: list[Rule]) -> list[str]:
     out = {rule.approach for rule in fired if rule.out}
     weight = {key: sum(rule.weight for rule in fired if rule.approach == key) for key in rules.approaches}
-    reached = {key for key, approach in rules.approaches.items() if weight[key] >= approach.threshold and key not in out}
+    reached = {
+        key for key, approach in rules.approaches.items() if weight[key] >= approach.threshold and key not in out
+    }
     for pick in {rules.approaches[key].pick for key in reached} - {""}:
         rivals = [key for key in rules.approaches if key in reached and rules.approaches[key].pick == pick]
         reached -= set(rivals) - {max(rivals, key=lambda key: weight[key])}  # of equals the first in the file
@@ -135,7 +137,9 @@ def _ruled_out(rules: Rules, fired: list[Rule], chosen: list[str]) -> Iterable[R
         if approach.key in chosen:
             continue
         own = [rule for rule in fired if rule.approach == approach.key]
-        decided = next((rule for rule in own if rule.out), None) or min((rule for rule in own if rule.weight < 0), key=lambda rule: rule.weight, default=None)
+        decided = next((rule for rule in own if rule.out), None) or min(
+            (rule for rule in own if rule.weight < 0), key=lambda rule: rule.weight, default=None
+        )
         yield RuledOut(approach.name, decided.reason if decided else approach.otherwise)
 
 
@@ -148,15 +152,14 @@ def _journey(chosen: list[str], steps: list[dict[str, Any]]) -> Iterable[dict[st
         yield {"title": "Make and approve pairs", "note": "generated from the documents"}
         yield {"title": "Cut a dataset version", "note": "split by document"}
     for step in steps:
-        yield {"title": step["title"], "note": ""}
+        yield {"title": step["title"], "note": step["note"]}
     if "rag" in chosen:
         yield {"title": "Chat with citations", "note": "answers rest on the passages found"}
 
 
-def _steps(rules: Rules, chosen: list[str], answers: Answers) -> tuple[list[dict[str, Any]], list[str], list[str]]:
-    """Steps for stages that exist, the words for the settings that follow from answers, and what is not run yet."""
+def _steps(rules: Rules, chosen: list[str], answers: Answers) -> tuple[list[dict[str, Any]], list[str]]:
+    """Steps for stages that exist, with the settings that follow from answers, and what is not run yet."""
     steps: list[dict[str, Any]] = []
-    settings: list[str] = []
     not_yet: list[str] = []
     stages = {info.key: info for info in registry.all_stages()}
     for key in chosen:
@@ -165,8 +168,16 @@ def _steps(rules: Rules, chosen: list[str], answers: Answers) -> tuple[list[dict
         if lacking:
             substitute = rules.approaches.get(approach.instead)
             meanwhile = f" Until then the pipeline runs {substitute.name} in its place." if substitute else ""
-            not_yet.append(f"{approach.long_name}: this version of the studio does not run its step “{lacking}” yet.{meanwhile}")
-        runnable = rules.approaches[approach.instead].steps if lacking and approach.instead else () if lacking else approach.steps
+            not_yet.append(
+                f"{approach.long_name}: this version of the studio does not run its step “{lacking}” yet.{meanwhile}"
+            )
+        runnable = (
+            rules.approaches[approach.instead].steps
+            if lacking and approach.instead
+            else ()
+            if lacking
+            else approach.steps
+        )
         for step in runnable:
             if step.stage not in stages:
                 continue
@@ -174,13 +185,17 @@ def _steps(rules: Rules, chosen: list[str], answers: Answers) -> tuple[list[dict
             known = info.schema().get("properties", {})
             params = {name: value for name, value in step.params.items() if name in known}
             if params != step.params:
-                not_yet.append(f"{approach.long_name}: this version runs “{info.title}” without 4 bits, which takes more memory.")
-            for setting in rules.settings:
-                if setting.stage == step.stage and matches(setting.when, answers):
-                    params |= {name: value for name, value in setting.params.items() if name in known}
-                    settings.append(setting.reason)
-            steps.append({"stage": info.key, "title": info.title, "params": params})
+                not_yet.append(
+                    f"{approach.long_name}: this version runs “{info.title}” without 4 bits, which takes more memory."
+                )
+            follow = [
+                setting for setting in rules.settings if setting.stage == step.stage and matches(setting.when, answers)
+            ]
+            for setting in follow:
+                params |= {name: value for name, value in setting.params.items() if name in known}
+            note = " ".join(setting.reason for setting in follow)
+            steps.append({"stage": info.key, "title": info.title, "params": params, "note": note})
     seen: dict[str, dict[str, Any]] = {}
     for step_ in steps:
         seen.setdefault(step_["stage"], step_)
-    return list(seen.values()), list(dict.fromkeys(settings)), list(dict.fromkeys(not_yet))
+    return list(seen.values()), list(dict.fromkeys(not_yet))

@@ -151,7 +151,9 @@ def parse(data: Mapping[str, Any], version: str = "") -> Rules:
         rules=tuple(rule for entry in data.get("rule", []) for rule in _rules(entry)),
         settings=tuple(_build(Setting, entry, "setting", when=_conditions(entry)) for entry in data.get("setting", [])),
         memory={key: _build(Memory, entry, f"memory {key}") for key, entry in data.get("memory", {}).items()},
-        hardware={key: _build(Hardware, entry, f"hardware {key}", key=key) for key, entry in data.get("hardware", {}).items()},
+        hardware={
+            key: _build(Hardware, entry, f"hardware {key}", key=key) for key, entry in data.get("hardware", {}).items()
+        },
         use_cases=tuple(
             _build(UseCase, entry, "use_case", when=_conditions(entry), families=tuple(entry.get("families", ())))
             for entry in data.get("use_case", [])
@@ -168,7 +170,14 @@ def _question(entry: Mapping[str, Any]) -> Question:
 def _approach(key: str, entry: Mapping[str, Any]) -> Approach:
     where = f"approach {key}"
     lists = {name: tuple(entry.get(name, ())) for name in ("strengths", "needs", "cautions")}
-    return _build(Approach, entry, where, key=key, steps=tuple(_build(Step, one, where) for one in entry.get("steps", ())), **lists)
+    return _build(
+        Approach,
+        entry,
+        where,
+        key=key,
+        steps=tuple(_build(Step, one, where) for one in entry.get("steps", ())),
+        **lists,
+    )
 
 
 def _rules(entry: Mapping[str, Any]) -> list[Rule]:

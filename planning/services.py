@@ -42,7 +42,12 @@ def plan_create(*, project: Project, by: User | None, answers: Mapping[str, Any]
         base_key=base_key if base_key in fitting else recommendation.base_key,
         created_by=by,
     )
-    after = {"approach": recommendation.title, "base_model": plan.base_key, "answers": plan.answers, "rules": rules.version[:12]}
+    after = {
+        "approach": recommendation.title,
+        "base_model": plan.base_key,
+        "answers": plan.answers,
+        "rules": rules.version[:12],
+    }
     audit.record(project, by, "plan.create", recommendation.title, after=after)
     project_touch(project)
     return plan

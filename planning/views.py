@@ -23,7 +23,12 @@ def plan(request: HttpRequest, slug: str) -> HttpResponse:
     stored = plan_of(project)
     rules = load()
     if stored and not request.GET:
-        context = {"plan": stored, "recommendation": stored.recommendation, "answers": answers_in_words(stored), "rules_version": rules.version}
+        context = {
+            "plan": stored,
+            "recommendation": stored.recommendation,
+            "answers": answers_in_words(stored),
+            "today": services.recommend(stored.answers).title if stored.rules_version != rules.version else "",
+        }
         return project_page(request, "planning/plan.html", project, "plan", context)
     given = _given(request.GET)
     if stored and not any(given.values()):  # "change answers" begins with those that were given
@@ -35,7 +40,9 @@ def _given(data: QueryDict) -> Answers:
     return cleaned(load(), {question.key: data.getlist(question.key) for question in load().questions})
 
 
-def _wizard(request: HttpRequest, project: Project, given: Answers, errors: Mapping[str, str] | None = None) -> HttpResponse:
+def _wizard(
+    request: HttpRequest, project: Project, given: Answers, errors: Mapping[str, str] | None = None
+) -> HttpResponse:
     rules = load()
     done, needed = answered(rules, given)
     context = {
@@ -55,7 +62,9 @@ def plan_save(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, can="build")
     given = _given(request.POST)
     try:
-        kept = services.plan_create(project=project, by=request.user, answers=given, base_key=request.POST.get("base_key", ""))
+        kept = services.plan_create(
+            project=project, by=request.user, answers=given, base_key=request.POST.get("base_key", "")
+        )
     except AnswersError as error:
         return _wizard(request, project, given, error.fields)
     messages.success(request, f"The plan is {kept}.")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from engine import manifest, registry
-from engine.context import CHECKPOINTS
+from engine.spec import CHECKPOINTS
 from projects import audit
 from projects.models import Project, User
 from projects.services import project_touch

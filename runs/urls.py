@@ -12,4 +12,4 @@ pages = [
     path("<uuid:run_id>/resume/", views.run_resume, name="resume"),
     path("<uuid:run_id>/rerun/", views.run_rerun, name="rerun"),
 ]
-urlpatterns = [path("p/<slug:slug>/runs/", include((pages, "runs")))]
+urlpatterns = [path("running/", views.running, name="running"), path("p/<slug:slug>/runs/", include((pages, "runs")))]

@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from engine import registry
@@ -16,7 +16,12 @@ from runs import processes, services
 from runs.charts import latest_figures, metric_places, run_charts
 from runs.forms import params_form, params_from
 from runs.models import Run, Status
-from runs.selectors import curves, runs_of, snapshot_events
+from runs.selectors import curves, running_for, runs_of, snapshot_events
+
+
+def running(request: HttpRequest) -> HttpResponse:
+    """The ring of live work in the top bar, fetched again every few seconds."""
+    return render(request, "components/running.html", {"running": running_for(request.user)})
 
 
 def run_list(request: HttpRequest, slug: str) -> HttpResponse:

@@ -52,3 +52,26 @@ def write_dataset(folder: Path, train: int = 48, held_out: int = 8) -> Path:
     (folder / "card.json").write_text(json.dumps({part: len(chosen) for part, chosen in parts.items()}))
     manifest.write(folder, "dataset")
     return folder
+
+
+def write_chunks(folder: Path) -> Path:
+    """A ``chunks`` artifact of one topic of the Python reference, a passage a paragraph, with made-up vectors: quick to make pairs from."""
+    import numpy
+
+    text = pydoc_data.topics.topics["with"].replace("\r\n", "\n")
+    document, version = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+    chunks, start = [], 0
+    for paragraph in text.split("\n\n"):
+        place = {"document": document, "version": version, "ordinal": len(chunks), "page": 1, "page_end": 1, "headings": ["The with statement"]}
+        chunks.append({**place, "text": paragraph, "start": start, "end": start + len(paragraph), "tokens": len(paragraph) // 4})
+        start += len(paragraph) + 2
+    row = {"id": document, "version": version, "status": "ok", "title": "The with statement", "language": "en", "pages": 1}
+    row |= {"characters": len(text), "text_file": f"texts/{version}.txt", "page_starts": [0], "error": None, "findings": []}
+    (folder / "texts").mkdir(parents=True)
+    (folder / "texts" / f"{version}.txt").write_text(text, "utf-8")
+    (folder / "documents.jsonl").write_text(json.dumps(row) + "\n")
+    (folder / "chunks.jsonl").write_text("".join(json.dumps(chunk) + "\n" for chunk in chunks if chunk["text"].strip()))
+    vectors = numpy.random.default_rng(7).normal(size=(len(chunks), 384)).astype("float32")
+    numpy.save(folder / "vectors.npy", vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True), allow_pickle=False)
+    manifest.write(folder, "chunks")
+    return folder

@@ -14,7 +14,7 @@ from projects.roles import CAPABILITIES, Role
 TABLE: dict[str, str] = {
     "public": """healthz login password_reset password_reset_done password_reset_confirm password_reset_complete sign_in_link
         projects:invitation""",
-    "signed in": "projects:list projects:new logout:POST profile password_change",
+    "signed in": "running projects:list projects:new logout:POST profile password_change",
     "admin": "people person_update:POST",
     "view": """projects:home projects:team projects:audit
         runs:list runs:detail runs:log runs:events

@@ -1,4 +1,6 @@
-"""How long a training will take and what it needs, before it starts: from what this machine did last, else from arithmetic."""
+"""How long a training will take and what it needs, before it starts: from what this machine did last, else from
+arithmetic.
+"""
 
 import math
 from dataclasses import dataclass
@@ -40,30 +42,20 @@ def estimate(*, shape: Shape, parameters: int, params: dict[str, object], base_k
     tokens = int(shape.tokens * epochs * steps / full) if full else 0
     measured = measured_speed(base_key) if base_key else None
     gpus = probes.gpus()
-    speed = measured or (GPU_FLOPS if gpus else CPU_FLOPS_A_CORE * probes.cores()) / (
-        FLOP_A_PARAMETER * max(parameters, 1)
-    )
+    speed = measured or (GPU_FLOPS if gpus else CPU_FLOPS_A_CORE * probes.cores()) / (FLOP_A_PARAMETER * max(parameters, 1))
     at_once = batch * min(shape.longest, int(_number(params, "max_length", 1024)))
     memory = RUNTIME_BYTES + 2 * parameters + int(BATCH_BYTES_A_TOKEN * parameters * at_once / 16)
-    basis = (
-        "the last training of this model here" if measured else "arithmetic; the first training here will make it exact"
-    )
+    basis = "the last training of this model here" if measured else "arithmetic; the first training here will make it exact"
     # the merged model, its GGUF in two precisions while converting, checkpoints
     return Estimate(steps, tokens, START_SECONDS + tokens / speed, memory, int(4.5 * parameters) + 200_000_000, basis)
 
 
 def measured_speed(base_key: str) -> float | None:
     """All tokens a second of the last finished training on this base model, or None."""
-    run = (
-        Run.objects.filter(pipelines__base_key=base_key, stage="sft", status=Status.SUCCEEDED)
-        .order_by("-ended_at")
-        .first()
-    )
+    run = Run.objects.filter(pipelines__base_key=base_key, stage="sft", status=Status.SUCCEEDED).order_by("-ended_at").first()
     if run is None:
         return None
-    speeds = MetricPoint.objects.filter(run=run, metric="all_tokens_per_second").values_list("value", flat=True)[
-        :ROWS_BEHIND
-    ]
+    speeds = MetricPoint.objects.filter(run=run, metric="all_tokens_per_second").values_list("value", flat=True)[:ROWS_BEHIND]
     return median(speeds) if speeds else None
 
 

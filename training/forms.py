@@ -84,7 +84,8 @@ def _choice(title: str, text: str) -> SafeString:
 
 def _base_label(state: BaseModelState) -> SafeString:
     spec = state.spec
-    facts = f"{spec.size} parameters, {spec.context:,} tokens of context, {size(spec.memory_fp16)} in 16 bit. {spec.summary}"
+    facts = f"{spec.size} parameters, {spec.context:,} tokens of context, {size(spec.memory_fp16)} in 16 bit. "
+    facts += spec.summary
     return _choice(spec.name, facts if state.imported else facts + " Is imported first, which takes about a minute.")
 
 
@@ -95,7 +96,7 @@ class LaunchForms:
         initial = initial or {}
         known = {info.key: info for info in registry.all_stages()}
         self.launch = launch
-        self.stages = {
+        self.stages: dict[str, forms.Form] = {
             key: params_form(known[key], data, initial=initial.get(key), prefix=key)
             for key in ("sft", "merge", "quantize", "evaluate")
             if key in known
@@ -112,9 +113,7 @@ class LaunchForms:
         form = self.stages[stage]
         form.is_valid()
         return (
-            params_from(form)
-            if form.is_bound
-            else {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+            params_from(form) if form.is_bound else {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
         )
 
     def steps(self) -> list[Step]:

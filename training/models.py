@@ -38,3 +38,6 @@ class PipelineRun(models.Model):
     class Meta:
         ordering = ["position"]
         constraints = [models.UniqueConstraint(fields=["pipeline", "position"], name="one_run_a_position")]
+
+    def __str__(self) -> str:
+        return f"step {self.position + 1} of {self.pipeline}"

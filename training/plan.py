@@ -1,4 +1,6 @@
-"""What the project's plan says about training, in the shape the form takes. The wizard lives on a higher floor and answers ``provided("plan")``."""
+"""What the project's plan says about training, in the shape the form takes. The wizard lives on a higher floor and
+answers ``provided("plan")``.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,6 @@
-"""What can be said of a dataset before training starts, without a tokenizer. The stage repeats it exactly with the model's own."""
+"""What can be said of a dataset before training starts, without a tokenizer. The stage repeats it exactly with the
+model's own.
+"""
 
 import json
 from collections.abc import Iterator
@@ -84,9 +86,7 @@ def check(dataset: Artifact, *, max_length: int, context: int = 0) -> tuple[Shap
         counts["train"].tokens,
         counts["train"].longest,
     )
-    return shape, sorted(
-        _findings(found, shape, limit, max_length, context), key=lambda one: list(TONES).index(one.level)
-    )
+    return shape, sorted(_findings(found, shape, limit, max_length, context), key=lambda one: list(TONES).index(one.level))
 
 
 def _rows(folder: Path) -> Iterator[tuple[str, str, Any]]:
@@ -138,25 +138,22 @@ WORDS = {
 }
 
 
-def _findings(
-    found: dict[str, list[str]], shape: Shape, limit: int, max_length: int, context: int
-) -> Iterator[Finding]:
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count:,} pairs"
+
+
+def _findings(found: dict[str, list[str]], shape: Shape, limit: int, max_length: int, context: int) -> Iterator[Finding]:
     for code, rows in found.items():
         if rows:
             level, text, mend = WORDS[code]
             verb = "" if code == "unreadable" else " has" if len(rows) == 1 else " have"
-            n = f"{len(rows):,} {'pair' if len(rows) == 1 else 'pairs'}{verb}"
-            yield Finding(level, code, text.format(n=n, limit=f"about {limit:,}"), mend, tuple(rows[:EXAMPLES]))  # type: ignore[arg-type]
+            yield Finding(level, code, text.format(n=_pairs(len(rows)) + verb, limit=f"about {limit:,}"), mend, tuple(rows[:EXAMPLES]))  # type: ignore[arg-type]
     if shape.train < FEWEST_PAIRS:
-        what = (
-            "There is no training pair"
-            if not shape.train
-            else f"There {'is' if shape.train == 1 else 'are'} only {shape.train} training {'pair' if shape.train == 1 else 'pairs'}"
-        )
+        usable = "No training pair" if not shape.train else f"Only {_pairs(shape.train)}"
         yield Finding(
             "stop",
             "too_few_pairs",
-            f"{what} that can be used; training needs at least {FEWEST_PAIRS}.",
+            f"{usable} can be used; training needs at least {FEWEST_PAIRS}.",
             "Generate or write more pairs and cut a new version.",
         )
     elif shape.train < GOOD_PAIRS:

@@ -16,9 +16,7 @@ FEWEST, MOST = 2, 5
 def datasets_of(project: Project) -> list[Artifact]:
     """The project's dataset versions that can be trained on, newest first."""
     return list(
-        Artifact.objects.filter(project=project, kind="dataset", ready=True)
-        .select_related("dataset_version")
-        .order_by("-created_at")
+        Artifact.objects.filter(project=project, kind="dataset", ready=True).select_related("dataset_version").order_by("-created_at")
     )
 
 
@@ -28,9 +26,7 @@ def dataset_label(dataset: Artifact) -> str:
     if version := getattr(dataset, "dataset_version", None):
         count = version.counts.get("train") if isinstance(version.counts, dict) else None
         return f"{version}, {count:,} training pairs" if isinstance(count, int) else str(version)
-    name = facts.get("name") or (
-        f"Version {facts['version']}" if facts.get("version") else f"Dataset {str(dataset.pk)[:8]}"
-    )
+    name = facts.get("name") or (f"Version {facts['version']}" if facts.get("version") else f"Dataset {str(dataset.pk)[:8]}")
     count = facts.get("train")
     count = count.get("rows") if isinstance(count, dict) else count
     return f"{name}, {count:,} training pairs" if isinstance(count, int) else f"{name}, {dataset.created_at:%-d %b %Y}"
@@ -38,7 +34,7 @@ def dataset_label(dataset: Artifact) -> str:
 
 def pipeline_of(run: Run) -> Pipeline | None:
     """The latest pipeline that ``run`` is a step of."""
-    return Pipeline.objects.filter(runs=run, project_id=run.project_id).order_by("-created_at").first()
+    return Pipeline.objects.filter(runs=run, project=run.project).order_by("-created_at").first()
 
 
 def step_state(status: str) -> str:
@@ -84,9 +80,7 @@ def params_table(runs: list[Run]) -> list[dict[str, Any]]:
     rows = []
     for name in sorted({name for run in runs for name in run.params}):
         values = [run.params.get(name) for run in runs]
-        rows.append(
-            {"name": name.replace("_", " "), "values": values, "differs": len({str(value) for value in values}) > 1}
-        )
+        rows.append({"name": name.replace("_", " "), "values": values, "differs": len({str(value) for value in values}) > 1})
     return sorted(rows, key=lambda row: not row["differs"])
 
 

@@ -42,9 +42,11 @@ def pipeline_launch(
     name: str = "",
     seed: int = 0,
 ) -> Pipeline:
-    """Create the runs of ``steps``, each taking what those before it make; import the base model first where that is needed.
+    """Create the runs of ``steps``, each taking what those before it make; import the base model first where that is
+    needed.
 
-    All or nothing. Raises ``PipelineError`` when a step is unknown, its parameters are wrong, or something it needs is not to be had.
+    All or nothing. Raises ``PipelineError`` when a step is unknown, its parameters are wrong, or something it needs
+    is not to be had.
     """
     if not steps:
         raise PipelineError("Choose at least one step.")
@@ -93,8 +95,6 @@ def _step_run(pipeline: Pipeline, step: Step, bench: Bench, by: User | None, see
     except (registry.RegistryError, WiringError) as error:
         raise PipelineError(str(error)) from error
     except RunError as error:
-        raise PipelineError(
-            str(error), {f"{step['stage']}-{field}": text for field, text in error.fields.items()}
-        ) from error
+        raise PipelineError(str(error), {f"{step['stage']}-{field}": text for field, text in error.fields.items()}) from error
     bench.add(info, run)
     return run

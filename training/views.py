@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from catalogue.selectors import base_models
 from projects.guards import project_for
-from projects.models import Project
+from projects.models import Project, User
 from projects.pages import project_page
 from training import presets
 from training.estimates import estimate
@@ -18,6 +18,11 @@ from training.plan import plan_defaults
 from training.preflight import Finding, check
 from training.selectors import FEWEST, MOST, comparable, comparison, datasets_of, pipeline_runs
 from training.services import PipelineError, pipeline_launch
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # the guard lets nobody else in
+    return request.user
 
 
 def _forms(project: Project, data: QueryDict | None) -> LaunchForms:
@@ -31,10 +36,7 @@ def _forms(project: Project, data: QueryDict | None) -> LaunchForms:
     if defaults.stages:
         initial |= {"evaluate": "evaluate" in defaults.stages, "quantize": "quantize" in defaults.stages}
     launch = LaunchForm(data, initial=initial, bases=base_models(), datasets=datasets_of(project))
-    stages = {
-        stage: {**preset.params.get(stage, {}), **defaults.params.get(stage, {})}
-        for stage in {*preset.params, *defaults.params}
-    }
+    stages = {stage: {**preset.params.get(stage, {}), **defaults.params.get(stage, {})} for stage in {*preset.params, *defaults.params}}
     return LaunchForms(launch, data, initial=stages)
 
 
@@ -75,7 +77,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             pipeline = pipeline_launch(
                 project=project,
-                by=request.user,
+                by=_person(request),
                 base_key=data["base_key"],
                 dataset=forms.launch.datasets[data["dataset"]],
                 steps=forms.steps(),
@@ -94,9 +96,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
         "stages": forms.stages,
         "bases_elsewhere": [state for state in base_models() if not state.here],
         "presets": {one.key: one.params for one in presets.presets().values()},
-        "defaults": {
-            f"{key}-{name}": field.initial for key, form in forms.stages.items() for name, field in form.fields.items()
-        },
+        "defaults": {f"{key}-{name}": field.initial for key, form in forms.stages.items() for name, field in form.fields.items()},
         **preflight,
     }
     status = 422 if request.method == "POST" else 200
@@ -107,9 +107,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
 def preflight(request: HttpRequest, slug: str) -> HttpResponse:
     """What the page shows beside the form, for what is chosen now. Starts nothing."""
     project = project_for(request.user, slug, can="build")
-    return render(
-        request, "training/_preflight.html", {"project": project, **_preflight(_forms(project, request.POST))}
-    )
+    return render(request, "training/_preflight.html", {"project": project, **_preflight(_forms(project, request.POST))})
 
 
 def compare(request: HttpRequest, slug: str) -> HttpResponse:
@@ -132,7 +130,5 @@ def run_names(runs: list[Any]) -> dict[Any, str]:
     """Short names that tell ``runs`` apart, for legends and columns."""
     names = {run.pk: run.title.partition(": ")[2] or run.title for run in runs}
     return {
-        run.pk: name if list(names.values()).count(name) == 1 else f"{name} ({str(run.pk)[:4]})"
-        for run in runs
-        for name in [names[run.pk]]
+        run.pk: name if list(names.values()).count(name) == 1 else f"{name} ({str(run.pk)[:4]})" for run in runs for name in [names[run.pk]]
     }

@@ -10,7 +10,9 @@ class WiringError(Exception):
 
 
 class Bench:
-    """What lies ready for the next step: the base model, the dataset, and the latest of each kind that the steps before make."""
+    """What lies ready for the next step: the base model, the dataset, and the latest of each kind that the steps
+    before make.
+    """
 
     def __init__(self, *, base: Artifact | Run, dataset: Artifact) -> None:
         self._base: Source = base if isinstance(base, Artifact) else (base, "model")
@@ -20,7 +22,8 @@ class Bench:
     def inputs(self, info: StageInfo) -> dict[str, Source]:
         """Role → source for a step of ``info``. Raises ``WiringError`` for a required input that nothing makes.
 
-        A stage that takes an adapter wants the model the adapter was trained on; any other takes the latest model there is.
+        A stage that takes an adapter wants the model the adapter was trained on; any other takes the latest model
+        there is.
         """
         found: dict[str, Source] = {}
         for role, (kind, required) in info.roles.items():

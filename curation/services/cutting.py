@@ -37,7 +37,10 @@ def dataset_version_cut(
     """
     pairs = _approved(project)
     rows, split_of = _split(pairs, seed, _checked_fractions(fractions))
-    documents = {split: sorted({doc for pair in pairs if split_of[str(pair.pk)] == split for doc in _documents(pair)}) for split in SPLITS}
+    documents = {
+        split: sorted({doc for pair in pairs if split_of[str(pair.pk)] == split for doc in _documents(pair)})
+        for split in SPLITS
+    }
     card = _card(pairs, rows, documents, seed, fractions)
     folder = _write(rows, card)
     try:
@@ -54,7 +57,13 @@ def dataset_version_cut(
             documents=documents,
             created_by=by,
         )
-        audit.record(project, by, "dataset.cut", version.name, after={"counts": version.counts, "sha256": version.sha256, "seed": seed})
+        audit.record(
+            project,
+            by,
+            "dataset.cut",
+            version.name,
+            after={"counts": version.counts, "sha256": version.sha256, "seed": seed},
+        )
         project_touch(project)
     return version
 
@@ -62,7 +71,11 @@ def dataset_version_cut(
 def _approved(project: Project) -> list[Pair]:
     """The approved pairs in an order that is the same each time. Raises ``DatasetError`` for too few."""
     fields = ("messages", "question", "answer", "shape", "sources")
-    pairs = list(Pair.objects.filter(project=project, status=PairStatus.APPROVED).only("project", *fields).order_by("question_hash"))
+    pairs = list(
+        Pair.objects.filter(project=project, status=PairStatus.APPROVED)
+        .only("project", *fields)
+        .order_by("question_hash")
+    )
     if not pairs:
         waiting = Pair.objects.filter(project=project, status=PairStatus.PENDING).count()
         mend = f"Review the {waiting:,} that wait." if waiting else "Generate or write some, then review them."
@@ -74,7 +87,9 @@ def _approved(project: Project) -> list[Pair]:
         )
     empty = sum(1 for pair in pairs if not pair.answer.strip())
     if empty:
-        raise DatasetError(f"{empty} approved {'pair has' if empty == 1 else 'pairs have'} an empty answer. Write it, or reject the pair.")
+        raise DatasetError(
+            f"{empty} approved {'pair has' if empty == 1 else 'pairs have'} an empty answer. Write it, or reject the pair."
+        )
     return pairs
 
 
@@ -88,7 +103,9 @@ def _documents(pair: Pair) -> list[str]:
     return [source.document for source in pair.source_list]
 
 
-def _split(pairs: list[Pair], seed: int, fractions: Sequence[float]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+def _split(
+    pairs: list[Pair], seed: int, fractions: Sequence[float]
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
     """Split → rows, and pair → split. Raises ``DatasetError`` for fewer than three groups."""
     groups = groups_of(Item(str(pair.pk), tuple(_documents(pair))) for pair in pairs)
     if len(groups) < FEWEST_GROUPS:
@@ -105,12 +122,19 @@ def _split(pairs: list[Pair], seed: int, fractions: Sequence[float]) -> tuple[di
 
 
 def _row(pair: Pair) -> dict[str, Any]:
-    sources = [{"document": s.document, "version": s.version, "page": s.page, "start": s.start, "end": s.end} for s in pair.source_list]
+    sources = [
+        {"document": s.document, "version": s.version, "page": s.page, "start": s.start, "end": s.end}
+        for s in pair.source_list
+    ]
     return {"id": str(pair.pk), "messages": pair.messages, "sources": sources, "shape": pair.shape}
 
 
 def _card(
-    pairs: list[Pair], rows: dict[str, list[dict[str, Any]]], documents: dict[str, list[str]], seed: int, fractions: Sequence[float]
+    pairs: list[Pair],
+    rows: dict[str, list[dict[str, Any]]],
+    documents: dict[str, list[str]],
+    seed: int,
+    fractions: Sequence[float],
 ) -> dict[str, Any]:
     """What the data card says. No number, date or name in it: the same content must hash the same."""
     lengths = sorted(len(pair.answer) for pair in pairs)

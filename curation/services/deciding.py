@@ -59,12 +59,21 @@ def pair_review(
 def _decide(pair: Pair, by: User, status: PairStatus, note: str = "") -> Pair:
     if not _set([pair.pk], by, [PairStatus(pair.status)], status, note=note.strip(), revision=pair.revision):
         raise PairChanged
-    audit.record(pair.project, by, f"pair.{_verb(status)}", f"pair {pair.pk}", before={"status": pair.status}, after={"status": status.value})
+    audit.record(
+        pair.project,
+        by,
+        f"pair.{_verb(status)}",
+        f"pair {pair.pk}",
+        before={"status": pair.status},
+        after={"status": status.value},
+    )
     pair.refresh_from_db()
     return pair
 
 
-def pairs_decide_bulk(*, project: Project, by: User, pairs: QuerySet[Pair], status: PairStatus, described: str = "") -> int:
+def pairs_decide_bulk(
+    *, project: Project, by: User, pairs: QuerySet[Pair], status: PairStatus, described: str = ""
+) -> int:
     """Approve or reject every pair of ``pairs`` that is not so yet, in batches; how many were. ``described`` says which, for the log."""
     others = [other for other in PairStatus if other != status]
     ids = list(pairs.filter(project=project, status__in=others).order_by("pk").values_list("pk", flat=True))
@@ -73,7 +82,9 @@ def pairs_decide_bulk(*, project: Project, by: User, pairs: QuerySet[Pair], stat
         with transaction.atomic():
             done += _set(some, by, others, status)
     if done:
-        audit.record(project, by, f"pairs.{_verb(status)}", described[:200], after={"count": done, "status": status.value})
+        audit.record(
+            project, by, f"pairs.{_verb(status)}", described[:200], after={"count": done, "status": status.value}
+        )
         project_touch(project)
     return done
 
@@ -83,10 +94,16 @@ def pairs_approve_by_rule(*, project: Project, by: User | None) -> int:
 
     The audit log and each pair's history name the rule, never a person, as the one that approved. Answers how many were approved.
     """
-    waiting = Pair.objects.filter(project=project, status=PairStatus.PENDING, stale=False).exclude(document_id=None).order_by("document_id", "pk")
+    waiting = (
+        Pair.objects.filter(project=project, status=PairStatus.PENDING, stale=False)
+        .exclude(document_id=None)
+        .order_by("document_id", "pk")
+    )
     texts = version_texts(project)
     sound = [
-        (pair.pk, pair.revision) for pair in waiting.only("sources", "question", "answer", "revision").iterator(BATCH) if _keeps_rule(pair, texts)
+        (pair.pk, pair.revision)
+        for pair in waiting.only("sources", "question", "answer", "revision").iterator(BATCH)
+        if _keeps_rule(pair, texts)
     ]
     done = 0
     for some in batches(sound):
@@ -103,12 +120,22 @@ def pairs_approve_by_rule(*, project: Project, by: User | None) -> int:
 
 
 def _keeps_rule(pair: Pair, texts: Callable[[str], str]) -> bool:
-    fits = QUESTION_BOUNDS[0] <= len(pair.question) <= QUESTION_BOUNDS[1] and ANSWER_BOUNDS[0] <= len(pair.answer) <= ANSWER_BOUNDS[1]
+    fits = (
+        QUESTION_BOUNDS[0] <= len(pair.question) <= QUESTION_BOUNDS[1]
+        and ANSWER_BOUNDS[0] <= len(pair.answer) <= ANSWER_BOUNDS[1]
+    )
     return fits and bool(pair.sources) and all(source.holds_in(texts(source.version)) for source in pair.source_list)
 
 
 def _set(
-    ids: list[UUID], by: User | None, before: list[PairStatus], after: PairStatus, *, note: str = "", rule: str = "", revision: int | None = None
+    ids: list[UUID],
+    by: User | None,
+    before: list[PairStatus],
+    after: PairStatus,
+    *,
+    note: str = "",
+    rule: str = "",
+    revision: int | None = None,
 ) -> int:
     """Compare-and-set the status of ``ids`` with a line of history each. Inside a transaction of the caller's."""
     pairs = Pair.objects.select_for_update().filter(pk__in=ids, status__in=before)
@@ -127,7 +154,11 @@ def _set(
     )
     PairChange.objects.bulk_create(
         PairChange(
-            pair_id=pk, by=by, by_rule=rule, before={"status": was}, after={"status": after.value, **({"note": note} if note else {})}
+            pair_id=pk,
+            by=by,
+            by_rule=rule,
+            before={"status": was},
+            after={"status": after.value, **({"note": note} if note else {})},
         )
         for pk, was in found.items()
     )
@@ -135,4 +166,6 @@ def _set(
 
 
 def _verb(status: PairStatus) -> str:
-    return {"APPROVED": "approve", "REJECTED": "reject", "CHANGES": "request_changes", "PENDING": "reopen"}[status.value]
+    return {"APPROVED": "approve", "REJECTED": "reject", "CHANGES": "request_changes", "PENDING": "reopen"}[
+        status.value
+    ]

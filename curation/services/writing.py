@@ -69,7 +69,14 @@ def _twice() -> PairError:
 
 @transaction.atomic
 def pair_create(
-    *, project: Project, by: User, question: str, answer: str, shape: str = "free", system: str = "", sources: list[Source] | None = None
+    *,
+    project: Project,
+    by: User,
+    question: str,
+    answer: str,
+    shape: str = "free",
+    system: str = "",
+    sources: list[Source] | None = None,
 ) -> Pair:
     """A pair written by a person, waiting for review. Raises ``PairError`` for empty words or a question that is there already."""
     question, answer = _checked(question, answer)
@@ -120,7 +127,9 @@ def pair_edit(*, pair: Pair, by: User, question: str, answer: str, reviewer: boo
     if not done:
         raise PairChanged
     PairChange.objects.create(pair=pair, by=by, before=before, after=after)
-    audit.record(pair.project, by, "pair.edit", f"pair {pair.pk}", before={"status": pair.status}, after={"status": status})
+    audit.record(
+        pair.project, by, "pair.edit", f"pair {pair.pk}", before={"status": pair.status}, after={"status": status}
+    )
     pair.refresh_from_db()
     return pair
 

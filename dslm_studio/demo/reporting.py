@@ -63,7 +63,10 @@ def report(
         "chunks": chunk_count(project),
         "pairs": Pair.objects.filter(project=project, status=PairStatus.APPROVED).count(),
         "dataset": {**dataset.counts, "sha256": dataset.sha256},
-        "train": {name: sft.summary[name] for name in ("steps", "tokens", "tokens_per_second", "loss_first", "loss_last")},
+        "train": {
+            "tokens": sft.summary["answer_tokens"],
+            **{name: sft.summary[name] for name in ("steps", "tokens_per_second", "loss_first", "loss_last")},
+        },
         "evaluation": {**sides, "gain": gain, "pairs": evaluated["pairs"], "mmlu_informative": evaluated["mmlu_informative"]},
         "retrieval": retrieval,
         "gguf": {"path": str(gguf_file), "bytes": gguf_file.stat().st_size, "sha256": _file_sha256(gguf_file.parent, gguf_file.name)},

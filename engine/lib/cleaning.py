@@ -72,7 +72,7 @@ def unwrap_page(page: str, known_words: Counter[str] | None = None, next_page: s
         following = paragraphs[number + 1][0] if number + 1 < len(paragraphs) else next_page.strip()
         if text.startswith("#"):  # a comment in code, no heading of ours
             text = "\\" + text
-        if len(rows) == 1 and looks_like_heading(text) and following and not following[:1].islower():
+        if len(rows) == 1 and looks_like_heading(text) and following and (number == 0 or not following[:1].islower()):
             text = "## " + text
         elif BULLET.match(text):
             text = "- " + BULLET.sub("", text)

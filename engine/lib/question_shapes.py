@@ -48,7 +48,7 @@ _PARTICIPLE = r"(?P<done>\w{3,}ed|given|taken|written|found|held|bound|set|run|k
 _PASSIVE = re.compile(
     r"(?<=\s)(?P<be>is|are|must be|should be|shall be|may be|can be|cannot be) (?:(?:then|first|always|usually|typically|normally|only|also) )?"
     + _PARTICIPLE
-    + r" (?P<how>by|using|with|through|from left|to determine|in order|according|when|if|only if|only when|before|after|as soon|as an?|as the|until|unless|whenever|once|in (?=the |an? |each |`)(?!the \w+ (?:order|form|way|manner|mode|case))|at)\b"
+    + r" (?P<how>by|using|with|through|from left|to determine|in order|according|when|if|only if|only when|before|after|as soon|as an?|as the|until|unless|whenever|once (?!and)|in (?=the |an? |each |`)(?!the \w+ (?:order|form|way|manner|mode|case))|at)\b"
 )
 
 
@@ -76,7 +76,7 @@ def subject_before(sentence: str, end: int) -> str | None:
 
 def definition(spot: Spot) -> Iterator[Found]:
     """ "A generator is a function which …" """
-    match = re.search(r"(?<=\s)(?P<be>is|are) (?:(?:simply|just|essentially|basically) )?(?=an? |the |any |one |\*|(?:[\w-]+ ){0,3}[\w-]+s (?:of|that|which|for|whose)\b)", spot.sentence)
+    match = re.search(r"(?<=\s)(?P<be>is|are) (?:(?:simply|just|essentially|basically) )?(?!\w+(?:ed|en|wn|lt) )(?=an? |the |any |one |\*|(?:[\w-]+ ){0,3}[\w-]+s (?:of|that|which|for|whose)\b)", spot.sentence)
     if not match or not (subject := subject_before(spot.sentence, match.start())):
         return
     plural = is_plural(subject)
@@ -133,7 +133,7 @@ def condition(spot: Spot) -> Iterator[Found]:
     inner = words(clause)[1:]
     if len(inner) < 4 or len(content_words(clause)) < 2 or len(clause) > 170 or inner[0] in ("this", "it", "they", "these", "those", "so", "not", "that", "you"):
         return
-    if {"this", "it", "they", "these", "those", "them", "its", "their"} & set(inner[:3]) or " this " in clause or "following" in clause:
+    if {"this", "it", "they", "these", "those", "them", "its", "their"} & set(inner[:3]) or re.search(r" this |following|\bhere\b|\bthere(?! (?:is|are|was|were|has|have|exist)|’s| isn’t| aren’t)", clause):
         return
     asks = "what happens"
     if re.search(r"\b(must|should|shall|you can|may|need to|have to)\b", rest) and not re.search(r"\braised|\breturn", rest):
@@ -234,7 +234,7 @@ def obligation(spot: Spot) -> Iterator[Found]:
     negated = bool(match["no"]) or modal == "cannot"
     modal = "can" if modal == "cannot" else modal
     verb = match["verb"]
-    if verb == "be" and not re.match(r" (\w+ed|called|made|given|written|found|done|set|held|taken)\b", spot.sentence[match.end() :]):
+    if verb == "be" and not re.match(r" (\w+(?:ed|en|wn|ld|nd|pt)|made|done|set|run|sent|read|built)\b", spot.sentence[match.end() :]):
         question = f"what {modal} {low} {'not ' if negated else ''}be?"
     elif verb in ("return", "contain", "have", "include", "raise", "define", "accept", "provide", "support", "take", "pay", "deliver", "give", "specify", "refer"):
         question = f"what {modal} {low} {'not ' if negated else ''}{verb}?"
@@ -256,7 +256,7 @@ def default(spot: Spot) -> Iterator[Found]:
         plural = bool(is_plural(subject))
         yield Found(f"{{topic}}what {'do' if plural else 'does'} {lowered(subject, spot.names)} default to?", 0.9)
     elif re.match(r"By default, ", spot.sentence):
-        yield Found("{topic}what happens by default?", 0.7)
+        yield Found("{topic}what happens by default?", 0.35)
 
 
 def comparison(spot: Spot) -> Iterator[Found]:

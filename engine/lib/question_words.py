@@ -44,7 +44,8 @@ VAGUE = frozenset(
     type types object objects class classes instance instances name names result results attribute attributes string strings operation
     operations item items element elements list option options clause clauses rule rules first second last new old default other given current
     left right hand side operand operands target targets form forms way case part number process system document party parties person data
-    information text use""".split()
+    information text use resulting transformation algorithm implementation implementations typical corresponding body suite remaining
+    whole entire above said proposal outcome procedure section example""".split()
 )
 STOP_WORDS = frozenset(
     """a an the of in on for to with from by at and or not is are was were be been being it its this that these those as if when which who what
@@ -90,7 +91,7 @@ def is_plural(subject: str) -> bool | None:
 
 def names_in(text: str) -> frozenset[str]:
     """Words written with a capital inside sentences and never small: names, and what a contract defines."""
-    inside = set(re.findall(r"\b[a-z]+,? ([A-Z][\w-]*)(?= [a-z]|[.,;)])", text))
+    inside = set(re.findall(r"\b(?!section|chapter|article|see\b|in\b)[a-z]+,? ([A-Z][\w-]*)(?= [a-z]|[.,;)])", text))
     small = set(re.findall(r"(?<![\w`])[a-z][\w-]+", text))
     return frozenset(word for word in inside if word.lower() not in small or word[1:] != word[1:].lower())
 
@@ -98,7 +99,7 @@ def names_in(text: str) -> frozenset[str]:
 def lowered(phrase: str, names: frozenset[str]) -> str:
     """``phrase`` as it stands inside a sentence: its first word small, if that is no name and no abbreviation."""
     first = phrase.split(" ", 1)[0]
-    bare = first.strip("“”\"*,.:;()")
+    bare = re.split(r"[’']", first.strip("“”\"*,.:;()"))[0]
     function_word = bare.lower() in DETERMINERS or bare.lower() in STOP_WORDS
     if not bare or bare[0] == "`" or not bare[0].isupper() or (bare in names and not function_word) or re.search(r"\w[A-Z]|\d", bare):
         return phrase

@@ -53,10 +53,12 @@ def candidates_of(text: str, title: str, *, minimum: int, maximum: int, shapes: 
     """Every pair that the document gives, good ones and doubtful ones, in the order of the text."""
     names = names_in(text)
     found: list[Candidate] = []
+    group = False  # the heading before this one stands over the same text: its description is not of one name alone
     for section in sections_of(text):
         topic = topic_of(section, title, names)
+        shared, group = group, not any(block.kind != "heading" for block in section.blocks)
         for sentence, called, opening, alone in _sentences(text, section):
-            spot = Spot(sentence.text, called or topic.called, opening, names)
+            spot = Spot(sentence.text, called or topic.called, opening and not (shared and topic.called), names)
             problem = unfit(sentence.text, minimum, maximum, in_code=bool(spot.called and opening))
             for name, shape in SHAPES.items():
                 if name not in shapes or problem:
@@ -167,8 +169,8 @@ def quality(answer: str, question: str, alone: bool) -> float:
         score -= 0.1
     if re.search(r"\b(it|they|them|its|their)\b", question):
         score -= 0.15
-    if re.search(r"\bthis\b", answer):
-        score -= 0.25
+    if re.search(r"\b(this|those|such)\b", answer):
+        score -= 0.5
     return score + (0.05 if alone else 0.0)
 
 

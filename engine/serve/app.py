@@ -115,6 +115,9 @@ def make_app(secret: str, shelf: Shelf) -> Starlette:
         told = as_api_error(error)
         return JSONResponse(told.body(), told.status)
 
+    async def nobody_there(http: HttpRequest, error: Exception) -> Response:
+        return Response(status_code=499)  # goes nowhere; without it every hang-up would be a traceback in the log
+
     async def unknown(http: HttpRequest, error: Exception) -> Response:
         return JSONResponse(
             ApiError(404, "no_such_path", "There is nothing at this address.", where=http.url.path).body(), 404
@@ -132,7 +135,7 @@ def make_app(secret: str, shelf: Shelf) -> Starlette:
         Route("/v1/completions", completions, methods=["POST"]),
         Route("/v1/embeddings", embeddings, methods=["POST"]),
     ]
-    handlers: dict[Any, Any] = {404: unknown, 405: wrong_method, ApiError: fault, Exception: fault}
+    handlers: dict[Any, Any] = {404: unknown, 405: wrong_method, ApiError: fault, ClientDisconnect: nobody_there, Exception: fault}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.add_middleware(_OnlyThisHost)
     return app

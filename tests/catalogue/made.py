@@ -163,9 +163,11 @@ def samples(count: int = 30) -> str:
     )
 
 
-def report(project: Project, base_model: Artifact, tuned: Artifact | None, data: Artifact, **changes: Any) -> Artifact:
+def report(
+    project: Project, base_model: Artifact, adapter_made: Artifact | None, data: Artifact, /, **changes: Any
+) -> Artifact:
     """A report's artifact, not yet taken in."""
-    inputs = {"model": base_model, "dataset": data, **({"adapter": tuned} if tuned else {})}
+    inputs = {"model": base_model, "dataset": data, **({"adapter": adapter_made} if adapter_made else {})}
     run = ended_run(project, "evaluate", inputs, title="Evaluate: First")
     files = {"report.json": json.dumps(report_data(**changes)), "samples.jsonl": samples()}
     return artifact(project, "report", files, run=run, role="report")

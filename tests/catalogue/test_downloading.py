@@ -1,4 +1,6 @@
-"""Downloads from the hub: one at a time, with a reason when they fail. The hub itself is outside this machine: a fake stands for it."""
+"""Downloads from the hub: one at a time, with a reason when they fail. The hub itself is outside this machine: a fake
+stands for it.
+"""
 
 import json
 import struct
@@ -41,7 +43,8 @@ def test_what_arrived_and_was_checked_is_on_this_machine(owner: User, monkeypatc
     row = BaseModelDownload.objects.get()
     assert (row.state, row.revision) == ("DONE", "abc123")
     state = base_model(KEY)
-    assert state is not None and state.place == download_folder(KEY)
+    assert state is not None
+    assert state.place == download_folder(KEY)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,8 @@ def test_a_failure_says_what_to_do(owner: User, monkeypatch: pytest.MonkeyPatch,
     downloading.base_model_download(key=KEY, by=owner)
     downloading.fetch(KEY)
     row = BaseModelDownload.objects.get()
-    assert row.state == "FAILED" and says in row.error
+    assert row.state == "FAILED"
+    assert says in row.error
 
 
 def test_a_download_that_is_no_safe_model_is_refused(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:

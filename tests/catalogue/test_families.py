@@ -19,16 +19,15 @@ def test_every_family_of_the_guides_is_there() -> None:
 
 def test_sizes_are_those_of_the_guides() -> None:
     sizes = {key: model.size for key, model in families.load().items()}
-    assert (
-        sizes["smollm2-135m-instruct"] == "135M"
-        and sizes["phi-3-mini-4k-instruct"] == "3.8B"
-        and sizes["phi-3-medium-4k-instruct"] == "14B"
-    )
+    assert sizes["smollm2-135m-instruct"] == "135M"
+    assert sizes["phi-3-mini-4k-instruct"] == "3.8B"
+    assert sizes["phi-3-medium-4k-instruct"] == "14B"
 
 
 def test_the_packaged_model_is_found_without_importing_its_package() -> None:
     place = families.load()["smollm2-135m-instruct"].source.local()
-    assert place is not None and place.suffix == ".gguf"
+    assert place is not None
+    assert place.suffix == ".gguf"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from tests.catalogue import made
 
 def test_it_starts_one_import_for_all_who_ask(owner: User) -> None:
     first = services.base_model_ensure(key=made.BASE_KEY, by=owner)
-    assert isinstance(first, Run) and first.stage == "import_base" and first.project is None
+    assert isinstance(first, Run)
+    assert first.stage == "import_base"
+    assert first.project is None
     assert first.params["source"].endswith(".gguf")
     assert services.base_model_ensure(key=made.BASE_KEY, by=None) == first
     assert Run.objects.count() == 1
@@ -31,7 +33,8 @@ def test_a_failed_import_is_started_again(owner: User) -> None:
     first = services.base_model_ensure(key=made.BASE_KEY, by=owner)
     Run.objects.filter(pk=first.pk).update(status=Status.FAILED)
     again = services.base_model_ensure(key=made.BASE_KEY, by=owner)
-    assert isinstance(again, Run) and again.pk != first.pk
+    assert isinstance(again, Run)
+    assert again.pk != first.pk
 
 
 def test_an_unknown_key_and_an_absent_model_are_refused_with_a_reason(owner: User) -> None:
@@ -75,9 +78,12 @@ def test_a_folder_under_the_models_folder_becomes_a_base_model(owner: User, mode
     row = services.local_model_add(name="Our own", path="good", licence="Ours", by=owner)
     assert (row.parameters, row.context) == (32, 512)
     state = base_model(row.key)
-    assert state is not None and state.here and state.spec.licence == "Ours"
+    assert state is not None
+    assert state.here
+    assert state.spec.licence == "Ours"
     run = services.base_model_ensure(key=row.key, by=owner)
-    assert isinstance(run, Run) and run.params["source"] == str(models_dir / "good")
+    assert isinstance(run, Run)
+    assert run.params["source"] == str(models_dir / "good")
     assert AuditEvent.objects.filter(action="base_model.add").exists()
 
 

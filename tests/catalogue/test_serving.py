@@ -66,7 +66,8 @@ def test_an_adapter_of_no_run_is_not_served(project: Project) -> None:
 def test_the_embedder_is_the_one_in_the_package() -> None:
     endpoint = serving.embedder_endpoint()
     (model,) = granted(endpoint.token).values()
-    assert endpoint.model == "all-MiniLM-L6-v2" and model["kind"] == "embedder"  # type: ignore[index]
+    assert endpoint.model == "all-MiniLM-L6-v2"
+    assert model["kind"] == "embedder"
 
 
 def test_an_embedder_elsewhere_is_used_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,8 @@ def test_the_tree_goes_from_base_to_file(project: Project, family: dict[str, Art
     assert [(node.artifact, node.depth) for node in nodes] == [
         (family["base"], 0), (family["adapter"], 1), (family["merged"], 2), (family["gguf"], 3),
     ]  # fmt: skip
-    assert nodes[1].scores["token_f1"] == 0.3 and nodes[0].scores["token_f1"] == 0.2
+    assert nodes[1].scores["token_f1"] == 0.3
+    assert nodes[0].scores["token_f1"] == 0.2
 
 
 def test_the_tree_costs_the_same_however_many_models_there_are(
@@ -76,7 +77,8 @@ def test_a_gguf_comes_as_the_file_itself(
 ) -> None:
     response = client_for(engineer).get(reverse("catalogue:download", args=[project.slug, family["gguf"].pk]))
     content = (artifact_path(family["gguf"]) / "model-q4_k_m.gguf").read_bytes()
-    assert response["Content-Length"] == str(len(content)) and '.gguf"' in response["Content-Disposition"]
+    assert response["Content-Length"] == str(len(content))
+    assert '.gguf"' in response["Content-Disposition"]
     assert body(response) == content
 
 
@@ -85,7 +87,8 @@ def test_a_folder_comes_as_a_zip(
 ) -> None:
     response = client_for(owner).get(reverse("catalogue:download", args=[project.slug, family["merged"].pk]))
     with zipfile.ZipFile(io.BytesIO(body(response))) as archive:
-        assert "sub/config.json" in archive.namelist() and archive.testzip() is None
+        assert "sub/config.json" in archive.namelist()
+        assert archive.testzip() is None
 
 
 @pytest.mark.parametrize("role", ["viewer", "annotator", "reviewer"])
@@ -127,12 +130,11 @@ def test_everybody_sees_the_machine_and_only_administrators_its_details(
 ) -> None:
     plain = client_for(viewer).get(reverse("compute")).content.decode()
     full = client_for(admin).get(reverse("compute")).content.decode()
-    assert (
-        "SmolLM2 135M Instruct" in plain
-        and "Versions" not in plain
-        and reverse("base_model_import", args=[made.BASE_KEY]) not in plain
-    )
-    assert "Versions" in full and reverse("base_model_import", args=[made.BASE_KEY]) in full
+    assert "SmolLM2 135M Instruct" in plain
+    assert "Versions" not in plain
+    assert reverse("base_model_import", args=[made.BASE_KEY]) not in plain
+    assert "Versions" in full
+    assert reverse("base_model_import", args=[made.BASE_KEY]) in full
 
 
 def test_other_peoples_work_shows_without_its_names(
@@ -142,7 +144,9 @@ def test_other_peoples_work_shows_without_its_names(
     run.status = "RUNNING"
     run.save()
     text = client_for(outsider).get(reverse("compute")).content.decode()
-    assert "Secret plan" not in text and str(project) not in text and "Another project" in text
+    assert "Secret plan" not in text
+    assert str(project) not in text
+    assert "Another project" in text
     assert "Secret plan" in client_for(owner).get(reverse("compute")).content.decode()
 
 
@@ -171,7 +175,8 @@ def test_a_wrong_folder_is_said_beside_its_field(
 ) -> None:
     monkeypatch.setenv("STUDIO_MODELS_DIR", str(tmp_path))
     page = client_for(admin).post(reverse("local_model_add"), {"name": "X", "path": "../etc"})
-    assert page.status_code == 422 and "must lie inside" in page.content.decode()
+    assert page.status_code == 422
+    assert "must lie inside" in page.content.decode()
 
 
 def test_the_machines_page_costs_the_same_however_many_runs_there_are(

@@ -20,7 +20,10 @@ from runs.models import Artifact
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, settings: Any) -> None:
     settings.ARTIFACT_ROOT = tmp_path / "artifacts"
-    settings.STORAGES = {**settings.STORAGES, "default": {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path / "files"}}}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path / "files"}},
+    }
 
 
 def make_document(project: Project, name: str, text: str) -> DocumentVersion:
@@ -42,7 +45,14 @@ def text_with(sentences: int, of: str) -> str:
 
 def row_for(version: DocumentVersion, question: str, start: int, end: int, shape: str = "definition") -> dict[str, Any]:
     evidence = version.text()[start:end]
-    place = {"document": str(version.document_id), "version": str(version.pk), "chunk_ordinal": 0, "page": 1, "start": start, "end": end}
+    place = {
+        "document": str(version.document_id),
+        "version": str(version.pk),
+        "chunk_ordinal": 0,
+        "page": 1,
+        "start": start,
+        "end": end,
+    }
     return {"question": question, "answer": " ".join(evidence.split()), "shape": shape, **place, "evidence": evidence}
 
 
@@ -51,7 +61,9 @@ def rows_for(version: DocumentVersion, count: int) -> list[dict[str, Any]]:
     rows, at = [], 0
     for line in version.text().splitlines(keepends=True)[:count]:
         question = f"What does {version.document.name} say in {line.split()[1]}?"
-        rows.append(row_for(version, question, at, at + len(line) - 1, shape="definition" if len(rows) % 2 else "heading"))
+        rows.append(
+            row_for(version, question, at, at + len(line) - 1, shape="definition" if len(rows) % 2 else "heading")
+        )
         at += len(line)
     return rows
 
@@ -71,13 +83,17 @@ def pairs_artifact(project: Project) -> Callable[[list[dict[str, Any]]], Artifac
 def make_pair(project: Project) -> Callable[..., Pair]:
     """``make_pair("Question?", "Answer.", version=…)``; its evidence is the start of the version's text."""
 
-    def make(question: str, answer: str = "An answer.", *, version: DocumentVersion | None = None, **fields: Any) -> Pair:
+    def make(
+        question: str, answer: str = "An answer.", *, version: DocumentVersion | None = None, **fields: Any
+    ) -> Pair:
         if version is not None:
             row = row_for(version, question, 0, 20)
             source = {name: row[name] for name in ("document", "version", "page", "start", "end", "evidence")}
             fields = {"sources": [source], "document_id": row["document"], "version_id": row["version"], **fields}
         words = derived(question, answer)
-        return Pair.objects.create(project=project, **{**words, "origin": Origin.GENERATED, "status": PairStatus.PENDING, **fields})
+        return Pair.objects.create(
+            project=project, **{**words, "origin": Origin.GENERATED, "status": PairStatus.PENDING, **fields}
+        )
 
     return make
 
@@ -89,7 +105,12 @@ def approved(project: Project, make_pair: Callable[..., Pair]) -> list[Pair]:
     for number in range(12):
         version = make_document(project, f"document-{number:02}.md", text_with(20, f"document {number}"))
         pairs += [
-            make_pair(f"Question {count} about document {number}?", f"Answer {count} of {number}.", version=version, status=PairStatus.APPROVED)
+            make_pair(
+                f"Question {count} about document {number}?",
+                f"Answer {count} of {number}.",
+                version=version,
+                status=PairStatus.APPROVED,
+            )
             for count in range(5 + number % 3 * 5)
         ]
     return pairs

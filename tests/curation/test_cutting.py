@@ -48,7 +48,9 @@ def test_the_same_pairs_and_seed_give_the_same_hash(project, owner, approved):
 
 def test_another_pair_gives_another_hash(project, owner, approved):
     first = dataset_version_cut(project=project, by=owner)
-    Pair.objects.filter(pk=approved[0].pk).update(messages=[{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}])
+    Pair.objects.filter(pk=approved[0].pk).update(
+        messages=[{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
+    )
     assert dataset_version_cut(project=project, by=owner).sha256 != first.sha256
 
 

@@ -31,15 +31,20 @@ def report(project: Project) -> Report:
 
 def test_a_report_taken_in_twice_is_one_row(report: Report) -> None:
     again = report_take_in(artifact=report.artifact)
-    assert again == report and Report.objects.count() == 1
+    assert again == report
+    assert Report.objects.count() == 1
     assert (report.pairs, report.base_loss, report.tuned_token_f1) == (60, 2.9, 0.3)
-    assert report.adapter is not None and report.model is not None and report.loss_change == pytest.approx(-20)
+    assert report.adapter is not None
+    assert report.model is not None
+    assert report.loss_change == pytest.approx(-20)
 
 
 def test_a_report_without_a_tuned_model_is_about_the_base(project: Project) -> None:
     base = made.base()
     found = report_take_in(artifact=made.report(project, base, None, made.dataset(project), tuned=None, gain=None))
-    assert found is not None and found.tested == base and found.tuned_loss is None
+    assert found is not None
+    assert found.tested == base
+    assert found.tuned_loss is None
     assert scores_of([base])[base.pk]["loss"] == 2.9
     assert [verdict.tone for verdict in verdicts(found.figures)] == ["neutral"]
 
@@ -53,12 +58,15 @@ def test_what_is_no_report_is_refused(project: Project) -> None:
 def test_scores_are_given_in_one_query(report: Report, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):
         scores = scores_of([report.adapter, report.model])  # type: ignore[list-item]
-    assert scores[report.adapter_id]["loss"] == 2.32 and scores[report.adapter_id]["base_loss"] == 2.9
+    assert scores[report.adapter_id]["loss"] == 2.32
+    assert scores[report.adapter_id]["base_loss"] == 2.9
     assert scores[report.model_id]["loss"] == 2.9
 
 
 def test_numbers_that_are_none_are_not_figures() -> None:
-    assert figure(None) is None and figure({"value": None}) is None and figure({"value": float("nan")}) is None
+    assert figure(None) is None
+    assert figure({"value": None}) is None
+    assert figure({"value": float("nan")}) is None
     assert figure({"value": 1, "low": None}) is not None
 
 
@@ -72,9 +80,12 @@ def test_the_verdict_names_gain_and_interval() -> None:
         "good",
         "Loss is 20% lower than the base model's. On test pairs it has never seen, 95% interval 19% to 21%.",
     )
-    assert f1[0] == "good" and "0.20 to 0.30" in f1[1]
-    assert general[0] == "warning" and "1.2% higher" in general[1]
-    assert mmlu == ("neutral", mmlu[1]) and "says nothing" in mmlu[1]
+    assert f1[0] == "good"
+    assert "0.20 to 0.30" in f1[1]
+    assert general[0] == "warning"
+    assert "1.2% higher" in general[1]
+    assert mmlu == ("neutral", mmlu[1])
+    assert "says nothing" in mmlu[1]
 
 
 def test_nothing_is_claimed_that_the_interval_does_not_carry() -> None:
@@ -84,8 +95,10 @@ def test_nothing_is_claimed_that_the_interval_does_not_carry() -> None:
         "general_loss": made.figure(-0.01, 0.05),
     }
     loss, f1, general, _ = says(gain=gain)
-    assert loss[0] == f1[0] == "warning" and "too few to tell" in loss[1]
-    assert general[0] == "good" and "No sign of forgetting" in general[1]
+    assert loss[0] == f1[0] == "warning"
+    assert "too few to tell" in loss[1]
+    assert general[0] == "good"
+    assert "No sign of forgetting" in general[1]
 
 
 def test_harm_is_said_plainly() -> None:
@@ -108,7 +121,9 @@ def test_mmlu_at_chance_is_uninformative() -> None:
 
 def test_a_gain_is_better_only_when_it_is_sure() -> None:
     found = rows(made.report_data(gain={"loss": made.figure(0.5, 0.1), "token_f1": made.figure(0.01, 0.05)}))
-    assert found["loss"].better is True and found["token_f1"].better is None and found["perplexity"].better is None
+    assert found["loss"].better is True
+    assert found["token_f1"].better is None
+    assert found["perplexity"].better is None
 
 
 def test_the_worst_answers_come_first(report: Report) -> None:
@@ -131,7 +146,10 @@ def test_the_report_page_shows_verdicts_tiles_and_answers(
     viewer: User, project: Project, report: Report, client_for: ClientFor
 ) -> None:
     text = client_for(viewer).get(report.get_absolute_url()).content.decode()
-    assert "20% lower" in text and "uninformative" in text and "Question 0?" in text and "1–20 of 30" in text
+    assert "20% lower" in text
+    assert "uninformative" in text
+    assert "Question 0?" in text
+    assert "1–20 of 30" in text
     second = client_for(viewer).get(report.get_absolute_url(), {"page": 2, "sort": "f1"}).content.decode()
     assert "Question 29?" in second
 
@@ -145,7 +163,8 @@ def test_pages_cost_the_same_however_many_reports_there_are(
 
     with CaptureQueriesContext(connection) as one:
         client.get(address)
-    assert report.adapter is not None and report.model is not None
+    assert report.adapter is not None
+    assert report.model is not None
     for _ in range(4):
         report_take_in(artifact=made.report(project, report.model, report.adapter, made.dataset(project)))
     with django_assert_max_num_queries(len(one)):
@@ -157,9 +176,11 @@ def test_reports_download_as_json_and_csv(
 ) -> None:
     client = client_for(viewer)
     data = client.get(reverse("evaluation:report_file", args=[project.slug, report.pk]))
-    assert data.json()["pairs"] == 60 and "attachment" in data["Content-Disposition"]
+    assert data.json()["pairs"] == 60
+    assert "attachment" in data["Content-Disposition"]
     answers = client.get(reverse("evaluation:answers_file", args=[project.slug, report.pk])).content.decode()
-    assert answers.count("\n") == 31 and "'=Tuned" in answers  # a spreadsheet must not run a model's words
+    assert answers.count("\n") == 31
+    assert "'=Tuned" in answers
 
 
 @pytest.mark.parametrize("name", ["evaluation:report", "evaluation:report_file", "evaluation:answers_file"])

@@ -22,7 +22,14 @@ def recommend(**answers):
     return recommending.recommend(given, models=MODELS)
 
 
-CALM = {"change": "rarely", "citations": "no", "behaviour": "no", "learn_from": "some", "language": "ordinary", "hardware": "gpu_24"}
+CALM = {
+    "change": "rarely",
+    "citations": "no",
+    "behaviour": "no",
+    "learn_from": "some",
+    "language": "ordinary",
+    "hardware": "gpu_24",
+}
 
 TREE = {
     "information changes: RAG": ({"change": "often"}, ["rag"]),
@@ -33,7 +40,10 @@ TREE = {
 }
 MATRIX = {
     "smaller model from a trained one: pruning": ({"learn_from": "trained"}, ["prune"]),
-    "edge or constrained hardware: quantisation": ({"learn_from": "none", "hardware": "cpu", "limits": "small_device"}, ["quantise"]),
+    "edge or constrained hardware: quantisation": (
+        {"learn_from": "none", "hardware": "cpu", "limits": "small_device"},
+        ["quantise"],
+    ),
     "documents and time to train: RAG and LoRA": (
         {"learn_from": "many", "change": "sometimes", "citations": "yes", "hardware": "gpu_24"},
         ["rag", "lora"],
@@ -55,7 +65,10 @@ SCENARIOS = {
     "legal assistant: hybrid": ({"behaviour": "reasoning", "citations": "yes", "change": "sometimes"}, ["rag", "lora"]),
 }
 CHECKLIST = {
-    "right answers from internal documents: RAG first": ({"citations": "yes", "learn_from": "none", "change": "sometimes"}, ["rag"]),
+    "right answers from internal documents: RAG first": (
+        {"citations": "yes", "learn_from": "none", "change": "sometimes"},
+        ["rag"],
+    ),
     "consistent format: LoRA": ({"behaviour": "format", "hardware": "gpu_8"}, ["lora", "quantise"]),
     "consistent format on a small card: QLoRA": ({"behaviour": "format", "hardware": "gpu_4"}, ["qlora", "quantise"]),
     "jargon, a billion tokens and the cards: continued pre-training": (
@@ -105,7 +118,11 @@ def test_it_says_what_was_ruled_out_and_why(name, case):
 
 
 def test_too_few_pairs_are_a_caution_not_a_secret():
-    (layer,) = [layer for layer in recommend(**{**CALM, "behaviour": "format", "learn_from": "few"}).layers if layer.key == "lora"]
+    (layer,) = [
+        layer
+        for layer in recommend(**{**CALM, "behaviour": "format", "learn_from": "few"}).layers
+        if layer.key == "lora"
+    ]
     assert any("brittle" in text for text in layer.cautions)
     assert any("forget" in text for text in layer.cautions)
 
@@ -142,7 +159,9 @@ def test_without_a_graphics_card_only_very_small_models_are_trained():
 
 
 def test_the_demo_plan_runs_from_training_to_the_quantised_file():
-    result = recommend(change="sometimes", citations="yes", behaviour="format", learn_from="some", language="ordinary", hardware="cpu")
+    result = recommend(
+        change="sometimes", citations="yes", behaviour="format", learn_from="some", language="ordinary", hardware="cpu"
+    )
     assert result.title == "RAG + LoRA + Quantise"
     assert result.base_key == "smollm2-135m-instruct"
     stages = [step["stage"] for step in result.steps]

@@ -18,7 +18,7 @@ from projects.models import Project, User
 from runs.artifacts import artifact_register
 from runs.models import Artifact, Run
 from runs.services import run_create
-from tests.materials import ROOT, base_model_folder, write_dataset
+from tests.materials import ROOT, base_model_folder, write_chunks, write_dataset
 
 TRAINING = {"batch_size": 4, "max_length": 128, "eval_every": 4, "eval_rows": 4, "checkpoint_every": 3, "max_steps": 16, "epochs": 4, "rank": 4}
 
@@ -45,6 +45,13 @@ def training_run(project: Project, owner: User, model_artifact: Artifact, datase
         )
 
     return make
+
+
+@pytest.fixture
+def quick_run(transactional_db: None, project: Project, owner: User, tmp_path: Path) -> Run:
+    """A run of a second: pairs from one short document. Its stage cannot be resumed."""
+    chunks = artifact_register(project=project, kind="chunks", folder=write_chunks(tmp_path / "chunks"))
+    return run_create(project=project, stage="extract_pairs", params={}, inputs={"chunks": chunks}, by=owner)
 
 
 @pytest.fixture

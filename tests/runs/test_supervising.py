@@ -60,12 +60,13 @@ def test_it_trains_and_keeps_everything_that_was_said(training_run: Training, su
     assert [event.type for event in said] == [event.type for event in kept]
 
 
-def test_two_supervisors_at_once_make_one_run(training_run: Training, supervisor: Supervisor) -> None:
-    run = training_run(max_steps=4)
-    both = [supervisor(run), supervisor(run)]
-    assert [process.wait(300) for process in both] == [0, 0]
-    assert_complete(run, 4)
-    assert fresh(run).attempt == 1
+def test_two_supervisors_at_once_make_one_run(quick_run: Run, supervisor: Supervisor) -> None:
+    both = [supervisor(quick_run), supervisor(quick_run)]
+    assert [process.wait(120) for process in both] == [0, 0]
+    run = fresh(quick_run)
+    assert (run.status, run.attempt) == (Status.SUCCEEDED, 1)
+    assert run.events.filter(type="started").count() == 1
+    assert run.outputs.count() == 1
 
 
 def test_a_killed_engine_goes_on_from_its_checkpoint(training_run: Training, supervisor: Supervisor) -> None:
@@ -119,18 +120,17 @@ def _silent(run: Run) -> bool:
     return stale(fresh(run))
 
 
-FAULTS_OF_THE_ENGINE = [
-    "event.before_write", "event.after_write",
-    "checkpoint.before_write", "checkpoint.after_write", "checkpoint.before_rename", "checkpoint.after_rename",
-    "artifact.before_write", "artifact.after_write", "artifact.before_rename", "artifact.after_rename",
+FAULTS_OF_TRAINING = ["checkpoint.before_write", "checkpoint.after_write", "checkpoint.before_rename", "checkpoint.after_rename"]
+FAULTS_OF_ANY_ENGINE = [
+    "event.before_write", "event.after_write", "artifact.before_write", "artifact.after_write", "artifact.before_rename", "artifact.after_rename",
 ]  # fmt: skip
 FAULTS_OF_THE_SUPERVISOR = [
     "ingest.before_row", "ingest.after_row", "store.before_rename", "store.after_rename", "store.before_row", "store.after_row",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("point", FAULTS_OF_THE_ENGINE)
-def test_an_engine_that_dies_at_a_named_point_is_followed_by_one_that_finishes(
+@pytest.mark.parametrize("point", FAULTS_OF_TRAINING)
+def test_a_training_that_dies_at_a_named_point_is_followed_by_one_that_finishes(
     training_run: Training, supervisor: Supervisor, point: str, tmp_path: Path
 ) -> None:
     run = training_run(max_steps=4, checkpoint_every=2, eval_every=4)
@@ -142,19 +142,31 @@ def test_an_engine_that_dies_at_a_named_point_is_followed_by_one_that_finishes(
     assert_complete(run, 4)
 
 
+@pytest.mark.parametrize("point", FAULTS_OF_ANY_ENGINE)
+def test_an_engine_that_cannot_be_resumed_and_dies_ends_lost_with_the_reason(quick_run: Run, supervisor: Supervisor, point: str) -> None:
+    assert supervisor(quick_run, STUDIO_FAULT=point).wait(120) == 0
+    run = fresh(quick_run)
+    assert run.status == Status.LOST
+    assert run.error is not None and "signal 9" in run.error["message"]
+    assert not run.outputs.filter(ready=True).exists()
+
+
 @pytest.mark.parametrize("point", FAULTS_OF_THE_SUPERVISOR)
 def test_a_supervisor_that_dies_at_a_named_point_is_followed_by_one_that_finishes(
-    training_run: Training, supervisor: Supervisor, point: str, tmp_path: Path
+    quick_run: Run, supervisor: Supervisor, point: str, tmp_path: Path
 ) -> None:
-    run = training_run(max_steps=3, checkpoint_every=2, eval_every=3)
     fault = {"STUDIO_FAULT": point, "STUDIO_FAULT_ONCE": str(tmp_path / "died")}
-    supervisor(run, **fault).wait(300)
-    assert (tmp_path / "died").exists(), "the fault was never reached"
-    assert fresh(run).status in ACTIVE
-    wait_until(lambda: _silent(run))
-    assert supervisor(run, **fault).wait(300) == 0
-    assert_complete(run, 3)
-    assert fresh(run).attempt == 1
+    assert supervisor(quick_run, **fault).wait(120) == -signal.SIGKILL
+    assert fresh(quick_run).status in ACTIVE
+    wait_until(lambda: _silent(quick_run))
+    assert supervisor(quick_run, **fault).wait(120) == 0
+    run = fresh(quick_run)
+    assert (run.status, run.attempt) == (Status.SUCCEEDED, 1)
+    assert run.outputs.filter(ready=True).count() == 1
+    said, _ = read_from(run.attempt_folder / "events.jsonl", 0)
+    assert [event.type for event in said] == list(RunEvent.objects.filter(run=run).exclude(type="status").values_list("type", flat=True))
+    seqs = list(RunEvent.objects.filter(run=run).values_list("seq", flat=True))
+    assert seqs == list(range(1, len(seqs) + 1))
 
 
 def test_a_run_stopped_while_training_keeps_a_partial_adapter_and_can_go_on(training_run: Training, supervisor: Supervisor, owner: User) -> None:

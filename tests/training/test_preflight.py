@@ -45,7 +45,8 @@ def test_a_question_that_leaves_no_room_is_said(project: Project) -> None:
 
 def test_only_empty_answers_stop_the_training(project: Project) -> None:
     found = codes(project, train=0, extra=[made.row(answer="")] * 20)
-    assert found["too_few_pairs"] == "stop" and found["empty_answer"] == "warn"
+    assert found["too_few_pairs"] == "stop"
+    assert found["empty_answer"] == "warn"
 
 
 @pytest.mark.parametrize("line", ["not json", "[]", '{"messages": 3}', '{"messages": [{"role": "user"}]}'])

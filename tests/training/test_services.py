@@ -55,7 +55,8 @@ def test_only_the_first_step_can_begin(project: Project, owner: User) -> None:
 def test_an_absent_base_model_is_imported_first(project: Project, owner: User) -> None:
     runs = pipeline_runs(launch(project, owner))
     assert [run.stage for run in runs] == ["import_base", "sft", "evaluate", "merge", "quantize"]
-    assert runs[0].project is None and wires(runs[1])["model"] == ("import_base", "model")
+    assert runs[0].project is None
+    assert wires(runs[1])["model"] == ("import_base", "model")
     assert runs[1].status == Status.WAITING
 
 
@@ -69,8 +70,10 @@ def test_parameters_seed_and_names_reach_the_runs(project: Project, owner: User)
     made.base()
     pipeline = launch(project, owner, name="Gentle", seed=11)
     runs = {run.stage: run for run in pipeline_runs(pipeline)}
-    assert runs["sft"].params["epochs"] == 2 and runs["quantize"].params["level"] == "q8_0"
-    assert {run.seed for run in runs.values()} == {11} and runs["sft"].title.endswith(": Gentle")
+    assert runs["sft"].params["epochs"] == 2
+    assert runs["quantize"].params["level"] == "q8_0"
+    assert {run.seed for run in runs.values()} == {11}
+    assert runs["sft"].title.endswith(": Gentle")
     assert AuditEvent.objects.filter(project=project, action="pipeline.launch").count() == 1
 
 
@@ -90,7 +93,8 @@ def test_a_pipeline_that_cannot_be_is_refused_whole(
     before = Run.objects.count()
     with pytest.raises(PipelineError, match=says):
         launch(project, owner, steps)
-    assert Run.objects.count() == before and not Pipeline.objects.exists()
+    assert Run.objects.count() == before
+    assert not Pipeline.objects.exists()
 
 
 def test_a_wrong_parameter_is_named_by_step_and_field(project: Project, owner: User) -> None:

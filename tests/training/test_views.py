@@ -20,13 +20,28 @@ from training.tabs import run_cards, run_launchers
 ClientFor = Callable[[User], Client]
 
 
-def form(dataset: Any, **changes: Any) -> dict[str, Any]:
+def form(data_version: Any, /, **changes: Any) -> dict[str, Any]:
     """What a browser posts with the page's defaults."""
     data = {
-        "base_key": made.BASE_KEY, "dataset": str(dataset.pk), "preset": "balanced", "evaluate": "on", "quantize": "on", "name": "", "seed": "0",
-        "sft-epochs": "1", "sft-learning_rate": "0.0005", "sft-rank": "16", "sft-batch_size": "8", "sft-max_length": "1024", "quantize-level": "q4_k_m",
-        "sft-alpha": "32", "sft-target": "all-linear", "sft-gradient_accumulation": "1", "sft-schedule": "linear", "sft-precision": "auto",
-    }  # fmt: skip
+        "base_key": made.BASE_KEY,
+        "dataset": str(data_version.pk),
+        "preset": "balanced",
+        "evaluate": "on",
+        "quantize": "on",
+        "name": "",
+        "seed": "0",
+        "sft-epochs": "1",
+        "sft-learning_rate": "0.0005",
+        "sft-rank": "16",
+        "sft-batch_size": "8",
+        "sft-max_length": "1024",
+        "quantize-level": "q4_k_m",
+        "sft-alpha": "32",
+        "sft-target": "all-linear",
+        "sft-gradient_accumulation": "1",
+        "sft-schedule": "linear",
+        "sft-precision": "auto",
+    }
     return {**data, **changes}
 
 
@@ -41,7 +56,8 @@ def test_the_page_starts_a_whole_pipeline_and_shows_its_training(
     made.base()
     response = client_for(engineer).post(reverse("training:start", args=[project.slug]), form(made.dataset(project)))
     run = Run.objects.get(stage="sft")
-    assert response.status_code == 302 and response["Location"] == run.get_absolute_url()
+    assert response.status_code == 302
+    assert response["Location"] == run.get_absolute_url()
     assert sorted(Pipeline.objects.get().runs.values_list("stage", flat=True)) == [
         "evaluate",
         "merge",
@@ -73,7 +89,8 @@ def test_what_is_wrong_is_said_and_nothing_starts(
     response = client_for(engineer).post(
         reverse("training:start", args=[project.slug]), form(made.dataset(project), **changes)
     )
-    assert response.status_code == 422 and says in response.content.decode()
+    assert response.status_code == 422
+    assert says in response.content.decode()
     assert not Run.objects.filter(stage="sft").exists()
 
 
@@ -84,7 +101,8 @@ def test_a_dataset_that_cannot_be_trained_on_starts_nothing(
     response = client_for(engineer).post(
         reverse("training:start", args=[project.slug]), form(made.dataset(project, train=1))
     )
-    assert response.status_code == 422 and "training needs at least" in response.content.decode()
+    assert response.status_code == 422
+    assert "training needs at least" in response.content.decode()
     assert not Pipeline.objects.exists()
 
 
@@ -96,7 +114,8 @@ def test_the_check_answers_for_what_is_chosen_and_starts_nothing(
     response = client_for(engineer).post(
         reverse("training:check", args=[project.slug]), form(dataset, **{"sft-max_length": "64"})
     )
-    assert "reaches beyond" in response.content.decode() and not Pipeline.objects.exists()
+    assert "reaches beyond" in response.content.decode()
+    assert not Pipeline.objects.exists()
 
 
 def test_without_a_dataset_the_page_teaches_the_next_step(
@@ -124,7 +143,8 @@ def test_another_projects_dataset_cannot_be_chosen(
     made.dataset(project)
     foreign = made.dataset(outsider.projects.get())
     response = client_for(engineer).post(reverse("training:start", args=[project.slug]), form(foreign))
-    assert response.status_code == 422 and not Pipeline.objects.exists()
+    assert response.status_code == 422
+    assert not Pipeline.objects.exists()
 
 
 def test_a_runs_page_shows_the_steps_of_its_pipeline(engineer: User, project: Project, client_for: ClientFor) -> None:
@@ -175,7 +195,8 @@ def test_another_projects_run_is_not_compared(
 ) -> None:
     own, foreign = trained(project, "Own", 3.0), trained(outsider.projects.get(), "Foreign", 3.0)
     response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [own.pk, foreign.pk]})
-    assert "Foreign" not in response.content.decode() and "chosen" not in response.context
+    assert "Foreign" not in response.content.decode()
+    assert "chosen" not in response.context
 
 
 def test_the_estimate_counts_steps_as_the_stage_does(db: None) -> None:

@@ -1,6 +1,5 @@
 """Models and adapters through transformers: a tiny random model is enough to see that they are served as they are."""
 
-from pathlib import Path
 from typing import Any
 
 import httpx
