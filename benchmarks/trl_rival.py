@@ -1,4 +1,4 @@
-"""The rival of train_speed.py, in a process of its own: TRL's SFTTrainer with its defaults on the same rows. Prints nothing of use; writes result.json."""
+"""The rival of train_speed.py, in a process of its own: TRL's SFTTrainer with its defaults on the same rows. Writes result.json."""
 
 import json
 import sys
@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
         args=SFTConfig(
             output_dir=str(folder / "out"), per_device_train_batch_size=settings["batch_size"], learning_rate=settings["learning_rate"],
             max_steps=settings["steps"], report_to=[], save_strategy="no", seed=settings["seed"], disable_tqdm=True,
-            warmup_steps=settings["warmup_steps"],
+            warmup_steps=settings["warmup_steps"], use_cpu=not torch.cuda.is_available(),
         ),
         train_dataset=data,
         peft_config=LoraConfig(

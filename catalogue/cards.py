@@ -90,21 +90,13 @@ def card_of(artifact: Artifact) -> Card:
     adapters = [one.pk for one in models if one.kind == "adapter"]
     reports = [report for answer in provided("model_reports", adapters) for report in answer]
     runs = [one.artifact.produced_by_id for one in line if one.artifact.produced_by_id]
-    base = next(
-        (one.artifact for one in line if one.artifact.kind == "hf-model" and one.artifact.project_id is None), None
-    )
-    own = scores.get(artifact.pk) or next(
-        (scores[one.pk] for one in models if one.kind == "adapter" and one.pk in scores), {}
-    )
+    base = next((one.artifact for one in line if one.artifact.kind == "hf-model" and one.artifact.project_id is None), None)
+    own = scores.get(artifact.pk) or next((scores[one.pk] for one in models if one.kind == "adapter" and one.pk in scores), {})
     return Card(
         artifact=artifact,
         name=model_name(artifact),
         kind="Base model" if artifact.project_id is None else KINDS[artifact.kind],
-        facts=[
-            (title, _value(artifact.facts[key]))
-            for key, title in FACTS.items()
-            if artifact.facts.get(key) not in (None, "")
-        ],
+        facts=[(title, _value(artifact.facts[key])) for key, title in FACTS.items() if artifact.facts.get(key) not in (None, "")],
         files=_files(artifact),
         lineage=line,
         versions=_versions(runs),
@@ -158,9 +150,7 @@ def _approvals(artifact: Artifact) -> list[AuditEvent]:
     """Who approved what went in, as far as it happened before this model was made."""
     if artifact.project_id is None:
         return []
-    events = AuditEvent.objects.filter(
-        project_id=artifact.project_id, action__in=APPROVALS, at__lte=artifact.created_at
-    )
+    events = AuditEvent.objects.filter(project_id=artifact.project_id, action__in=APPROVALS, at__lte=artifact.created_at)
     return list(events.order_by("-at")[:EVENTS])
 
 

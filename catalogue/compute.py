@@ -67,22 +67,12 @@ def live_runs(user: User) -> list[dict[str, Any]]:
     """What runs and waits on this machine. Other people's projects show as work, without their names; an
     administrator sees whose it is.
     """
-    runs = (
-        Run.objects.filter(status__in=[*ACTIVE, *PENDING])
-        .select_related("project")
-        .order_by("created_at")[:WAITING_SHOWN]
-    )
+    runs = Run.objects.filter(status__in=[*ACTIVE, *PENDING]).select_related("project").order_by("created_at")[:WAITING_SHOWN]
     mine = set(user.projects.values_list("pk", flat=True))
     rows = []
     for run in runs:
         own = run.project_id in mine
-        project = (
-            "This studio"
-            if run.project is None
-            else str(run.project)
-            if own or user.is_superuser
-            else "Another project"
-        )
+        project = "This studio" if run.project is None else str(run.project) if own or user.is_superuser else "Another project"
         title = run.title if own or run.project is None else registry.get(run.stage).title
         rows.append(
             {
@@ -108,9 +98,7 @@ def workers() -> list[dict[str, Any]]:
         answers = current_app.control.inspect(timeout=0.5).active_queues() or {}
     except Exception:  # kombu and redis raise their own kinds
         return []
-    return [
-        {"name": name, "queues": sorted(queue["name"] for queue in queues)} for name, queues in sorted(answers.items())
-    ]
+    return [{"name": name, "queues": sorted(queue["name"] for queue in queues)} for name, queues in sorted(answers.items())]
 
 
 def inference_answers() -> bool:

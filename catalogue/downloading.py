@@ -44,9 +44,7 @@ def base_model_download(*, key: str, by: User) -> BaseModelDownload:
         raise CatalogueError(refusal)
     free = probes.disk(download_folder(key).parent.parent)["free"]
     if free < 2.2 * spec.memory_fp16:  # the download, and its import
-        raise CatalogueError(
-            f"{spec.name} needs about {2.2 * spec.memory_fp16 / 1e9:.0f} GB of disk; {free / 1e9:.0f} GB are free."
-        )
+        raise CatalogueError(f"{spec.name} needs about {2.2 * spec.memory_fp16 / 1e9:.0f} GB of disk; {free / 1e9:.0f} GB are free.")
     with transaction.atomic():
         row, new = BaseModelDownload.objects.select_for_update().get_or_create(key=key)
         if not new and row.state in (State.WAITING, State.RUNNING) and row.updated_at > timezone.now() - SILENT:
@@ -73,9 +71,7 @@ def fetch(key: str) -> None:
     again.
     """
     spec = load()[key]
-    claimed = BaseModelDownload.objects.filter(key=key, state=State.WAITING).update(
-        state=State.RUNNING, updated_at=timezone.now()
-    )
+    claimed = BaseModelDownload.objects.filter(key=key, state=State.WAITING).update(state=State.RUNNING, updated_at=timezone.now())
     if not claimed:
         return
     folder = download_folder(key)
@@ -99,9 +95,7 @@ def _snapshot(repository: str, folder: Path, key: str) -> str:
     from huggingface_hub import HfApi, snapshot_download
 
     info = HfApi().model_info(repository, files_metadata=True)
-    total = sum(
-        file.size or 0 for file in info.siblings or [] if any(fnmatch(file.rfilename, pattern) for pattern in WANTED)
-    )
+    total = sum(file.size or 0 for file in info.siblings or [] if any(fnmatch(file.rfilename, pattern) for pattern in WANTED))
     BaseModelDownload.objects.filter(key=key).update(total_bytes=total, updated_at=timezone.now())
     snapshot_download(repository, revision=info.sha, local_dir=folder, allow_patterns=WANTED)
     return info.sha or ""
@@ -110,9 +104,7 @@ def _snapshot(repository: str, folder: Path, key: str) -> str:
 def _words(error: Exception, repository: str) -> str:
     name = type(error).__name__
     if "Gated" in name:
-        text = (
-            f"{repository} asks you to accept its licence on huggingface.co; then start the studio with HF_TOKEN set."
-        )
+        text = f"{repository} asks you to accept its licence on huggingface.co; then start the studio with HF_TOKEN set."
     elif "NotFound" in name:
         text = f"The hub has no repository {repository}, or it needs HF_TOKEN."
     elif "Offline" in name or "Connect" in name or "Timeout" in name:

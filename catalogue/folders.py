@@ -46,9 +46,7 @@ def inspect(place: Path) -> Inspected:
         raise FolderError("The folder has no config.json that can be read: it is no Hugging Face model.") from error
     weights = sorted(place.glob("*.safetensors"))
     if not weights:
-        raise FolderError(
-            "The folder has no weights as safetensors. Pickled weights are not read, for they can carry code."
-        )
+        raise FolderError("The folder has no weights as safetensors. Pickled weights are not read, for they can carry code.")
     if not any((place / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise FolderError("The folder has no tokenizer (tokenizer.json or tokenizer.model).")
     if config.get("auto_map"):

@@ -75,9 +75,7 @@ def _source_file(spec: families.BaseModel, place: Path) -> Path:
                 shutil.copyfileobj(file, target)
     if file_sha256(temporary) != spec.source.sha256:
         temporary.unlink()
-        raise CatalogueError(
-            f"The package of {spec.name} is damaged: its parts make a file of another hash. Install it again."
-        )
+        raise CatalogueError(f"The package of {spec.name} is damaged: its parts make a file of another hash. Install it again.")
     os.replace(temporary, whole)
     return whole
 
@@ -89,9 +87,7 @@ def how_to_get(spec: families.BaseModel) -> str:
         return f"{spec.name} comes in the package {package}, which is not installed here."
     if spec.source.path:
         return f"{spec.name} is not at its place any more: {spec.source.path}."
-    return (
-        f"{spec.name} is not on this machine. An administrator can download it, or add its folder, on the Compute page."
-    )
+    return f"{spec.name} is not on this machine. An administrator can download it, or add its folder, on the Compute page."
 
 
 @transaction.atomic

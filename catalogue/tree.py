@@ -93,19 +93,13 @@ def _walk(node: Node, depth: int) -> list[Node]:
 def size_chart(nodes: list[Node]) -> dict[str, Any] | None:
     """Quality against size, for the models that were measured; None for fewer than two."""
     base = next((node.artifact.bytes for node in nodes if node.is_base), 0)
-    points = []
+    names: dict[tuple[float, float], list[str]] = {}  # models of the same size and quality share a point
     for node in nodes:
         if node.scores.get("token_f1") is not None:
-            size = node.artifact.bytes + (
-                base if node.artifact.kind == "adapter" else 0
-            )  # an adapter is of no use without its base
-            points.append((node.name, round(size / 1e6, 2), node.scores["token_f1"]))
-    if len({(size, quality) for _, size, quality in points}) < 2:
+            size = node.artifact.bytes + (base if node.artifact.kind == "adapter" else 0)  # of no use without its base
+            names.setdefault((round(size / 1e6, 2), node.scores["token_f1"]), []).append(node.name)
+    if len(names) < 2:
         return None
-    series = {
-        "name": "Models",
-        "x": [x for _, x, _ in points],
-        "y": [y for _, _, y in points],
-        "text": [name for name, _, _ in points],
-    }
+    text = [", ".join(shared) if len(shared) < 3 else f"{len(shared)} models" for shared in names.values()]
+    series = {"name": "Models", "x": [size for size, _ in names], "y": [quality for _, quality in names], "text": text}
     return {"kind": "scatter", "x": {"title": "Size in MB"}, "y": {"title": "Token F1"}, "series": [series]}

@@ -25,9 +25,7 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
     """The project's models as a family tree."""
     project = project_for(request.user, slug)
     nodes = family_tree(project)
-    return project_page(
-        request, "catalogue/models.html", project, "models", {"nodes": nodes, "chart": size_chart(nodes)}
-    )
+    return project_page(request, "catalogue/models.html", project, "models", {"nodes": nodes, "chart": size_chart(nodes)})
 
 
 def _model(project: Project, artifact_id: object) -> Artifact:
@@ -38,9 +36,7 @@ def _model(project: Project, artifact_id: object) -> Artifact:
 def model(request: HttpRequest, slug: str, artifact_id: object) -> HttpResponse:
     """The model card."""
     project = project_for(request.user, slug)
-    return project_page(
-        request, "catalogue/model.html", project, "models", {"card": card_of(_model(project, artifact_id))}
-    )
+    return project_page(request, "catalogue/model.html", project, "models", {"card": card_of(_model(project, artifact_id))})
 
 
 def card_file(request: HttpRequest, slug: str, artifact_id: object) -> HttpResponse:
@@ -63,15 +59,11 @@ def download(request: HttpRequest, slug: str, artifact_id: object) -> HttpRespon
     name = slugify(model_name(artifact)) or "model"
     single = next((path for _, path in files if path.suffix == ".gguf"), None)
     if artifact.kind == "gguf-model" and single:
-        response = StreamingHttpResponse(
-            packing.streamed(lambda: packing.file_blocks(single)), content_type="application/octet-stream"
-        )
+        response = StreamingHttpResponse(packing.streamed(lambda: packing.file_blocks(single)), content_type="application/octet-stream")
         response["Content-Length"] = str(single.stat().st_size)
         name += ".gguf"
     else:
-        response = StreamingHttpResponse(
-            packing.streamed(lambda: packing.zip_blocks(files)), content_type="application/zip"
-        )
+        response = StreamingHttpResponse(packing.streamed(lambda: packing.zip_blocks(files)), content_type="application/zip")
         name += ".zip"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
@@ -127,9 +119,7 @@ def base_model_import(request: HttpRequest, key: str) -> HttpResponse:
     except services.CatalogueError as error:
         messages.error(request, str(error))
     else:
-        messages.success(
-            request, "It is on this machine already" if isinstance(made, Artifact) else f"{made.title}: started"
-        )
+        messages.success(request, "It is on this machine already" if isinstance(made, Artifact) else f"{made.title}: started")
     return redirect("compute")
 
 

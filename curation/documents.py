@@ -50,20 +50,13 @@ def current_versions(project: Project) -> list["DocumentVersion"]:
     """The versions that have been read and count today, in the order of their documents' names."""
     from retrieval.models import DocumentVersion
 
-    current = DocumentVersion.objects.filter(
-        document__project=project, document__deleted_at=None, document__current=F("pk")
-    )
+    current = DocumentVersion.objects.filter(document__project=project, document__deleted_at=None, document__current=F("pk"))
     return list(
-        current.filter(status="READY")
-        .exclude(artifact=None)
-        .select_related("artifact", "document")
-        .order_by("document__name", "pk")
+        current.filter(status="READY").exclude(artifact=None).select_related("artifact", "document").order_by("document__name", "pk")
     )
 
 
 def chunks_facts(project: Project) -> dict[str, int] | None:
     """What a run would read: documents and chunks; None where nothing has been read yet."""
     versions = current_versions(project)
-    return (
-        {"documents": len(versions), "chunks": sum(version.chunk_count for version in versions)} if versions else None
-    )
+    return {"documents": len(versions), "chunks": sum(version.chunk_count for version in versions)} if versions else None

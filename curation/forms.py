@@ -60,9 +60,7 @@ class CutForm(forms.Form):
     advanced = ("seed",)
 
     train = forms.IntegerField(label="Train, percent", min_value=1, max_value=98, initial=round(FRACTIONS[0] * 100))
-    validation = forms.IntegerField(
-        label="Validation, percent", min_value=1, max_value=98, initial=round(FRACTIONS[1] * 100)
-    )
+    validation = forms.IntegerField(label="Validation, percent", min_value=1, max_value=98, initial=round(FRACTIONS[1] * 100))
     test = forms.IntegerField(label="Test, percent", min_value=1, max_value=98, initial=round(FRACTIONS[2] * 100))
     seed = forms.IntegerField(
         label="Seed",

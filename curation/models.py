@@ -144,7 +144,7 @@ class DatasetVersion(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects: ClassVar[models.Manager["DatasetVersion"]] = FrozenQuerySet.as_manager()  # type: ignore[assignment]
+    objects: ClassVar[models.Manager["DatasetVersion"]] = FrozenQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]
@@ -153,13 +153,13 @@ class DatasetVersion(models.Model):
     def __str__(self) -> str:
         return f"Version {self.number}"
 
-    def get_absolute_url(self) -> str:
-        return reverse("curation:dataset", args=[self.project.slug, self.number])
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise Immutable("A dataset version never changes. Cut a new one.")
         super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        return reverse("curation:dataset", args=[self.project.slug, self.number])
 
     @property
     def name(self) -> str:

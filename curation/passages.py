@@ -36,13 +36,9 @@ def passages_of(pair: Pair) -> list[Passage]:
             Passage(
                 document=names.get(source.document, "A deleted document"),
                 page=source.page,
-                before=_from_paragraph(text[max(0, source.start - AROUND) : source.start], whole=source.start <= AROUND)
-                if holds
-                else "",
+                before=_from_paragraph(text[max(0, source.start - AROUND) : source.start], whole=source.start <= AROUND) if holds else "",
                 evidence=source.evidence,
-                after=_to_paragraph(text[source.end : source.end + AROUND], whole=source.end + AROUND >= len(text))
-                if holds
-                else "",
+                after=_to_paragraph(text[source.end : source.end + AROUND], whole=source.end + AROUND >= len(text)) if holds else "",
                 holds=holds,
                 url=_document_url(pair, source.document) if source.document in names else "",
             )

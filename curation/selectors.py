@@ -44,13 +44,11 @@ class Query:
 
     def described(self) -> str:
         """For the audit log: the filters, not the words that were searched for."""
-        parts = [
-            f"{name}={value}" for name in ("status", "shape", "document", "problem") if (value := getattr(self, name))
-        ]
+        parts = [f"{name}={value}" for name in ("status", "shape", "document", "problem") if (value := getattr(self, name))]
         return ", ".join([*parts, *(["search"] if self.text else [])]) or "all"
 
 
-def pairs_of(project: Project, query: Query = Query()) -> QuerySet[Pair]:  # noqa: B008 (frozen)
+def pairs_of(project: Project, query: Query = Query()) -> QuerySet[Pair]:
     """The project's pairs that match, in the order asked for."""
     pairs = Pair.objects.filter(project=project)
     if query.status in PairStatus.values:
@@ -58,11 +56,7 @@ def pairs_of(project: Project, query: Query = Query()) -> QuerySet[Pair]:  # noq
     if query.shape:
         pairs = pairs.filter(shape=query.shape)
     if query.document:
-        pairs = (
-            pairs.filter(document_id=_uuid(query.document))
-            if query.document != "none"
-            else pairs.filter(document_id=None)
-        )
+        pairs = pairs.filter(document_id=_uuid(query.document)) if query.document != "none" else pairs.filter(document_id=None)
     if query.problem in PROBLEMS:
         pairs = _with_problem(project, pairs, query.problem)
     if query.text:
@@ -117,13 +111,7 @@ def pair_counts(project: Project) -> dict[str, int]:
 
 def shapes_of(project: Project) -> list[tuple[str, str]]:
     """(shape, words with its count), most frequent first."""
-    rows = (
-        Pair.objects.filter(project=project)
-        .order_by()
-        .values_list("shape")
-        .annotate(times=Count("pk"))
-        .order_by("-times", "shape")
-    )
+    rows = Pair.objects.filter(project=project).order_by().values_list("shape").annotate(times=Count("pk")).order_by("-times", "shape")
     return [(shape, f"{shape_words(shape)} ({times:,})") for shape, times in rows]
 
 
@@ -137,9 +125,7 @@ def documents_with_pairs(project: Project) -> list[tuple[str, str]]:
 
     names = document_names(project)
     ids = set(Pair.objects.filter(project=project).order_by().values_list("document_id", flat=True).distinct())
-    rows = sorted(
-        ((str(pk), names.get(pk, "A deleted document")) for pk in ids if pk), key=lambda row: row[1].casefold()
-    )
+    rows = sorted(((str(pk), names.get(pk, "A deleted document")) for pk in ids if pk), key=lambda row: row[1].casefold())
     return [*rows, ("none", "No document")] if None in ids else rows
 
 
@@ -190,7 +176,7 @@ def checks_before_training(project: Project) -> list[Check]:
         Check(
             "Answers longer than the context",
             approved.filter(answer_length__gt=longest_answer()).count(),
-            f"More than about {longest_answer():,} characters do not fit into {tokens:,} tokens, and the end is cut off. Shorten them or split them.",
+            f"More than about {longest_answer():,} characters do not fit into {tokens:,} tokens: the end is cut. Shorten or split them.",
             "long",
         ),
         Check(
@@ -213,9 +199,7 @@ def questions_of(project: Project) -> list[tuple[str, UUID, int, int]]:
     kept = [PairStatus.APPROVED, PairStatus.PENDING]
     pairs = Pair.objects.filter(project=project, origin=Origin.GENERATED, status__in=kept).exclude(document_id=None)
     rows = pairs.order_by("question_hash").values_list("question", "document_id", "sources")
-    return [
-        (question, document, sources[0]["start"], sources[0]["end"]) for question, document, sources in rows if sources
-    ]
+    return [(question, document, sources[0]["start"], sources[0]["end"]) for question, document, sources in rows if document and sources]
 
 
 def made_from(versions: Sequence[UUID], *, stale: bool) -> list[dict[str, Any]]:
@@ -284,11 +268,7 @@ def shapes_chart(shapes: Mapping[str, int]) -> dict[str, Any]:
 
 def same_content(version: DatasetVersion) -> QuerySet[DatasetVersion]:
     """Other versions of the project whose files are the same, byte for byte."""
-    return (
-        DatasetVersion.objects.filter(project=version.project_id, sha256=version.sha256)
-        .exclude(pk=version.pk)
-        .order_by("number")
-    )
+    return DatasetVersion.objects.filter(project=version.project_id, sha256=version.sha256).exclude(pk=version.pk).order_by("number")
 
 
 def examples_of(version: DatasetVersion, split: str, count: int = 5) -> list[dict[str, str]]:

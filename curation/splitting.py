@@ -7,7 +7,7 @@ from dataclasses import dataclass
 SPLITS = ("train", "validation", "test")
 WANTED_TEST, WANTED_VALIDATION = 50, 20  # pairs; fewer say little about a model
 MOST_TEST, MOST_VALIDATION = 0.3, 0.2  # of all pairs, however few there are
-TOLERANCE = 1.25  # how far a split may grow past its target for one more document
+TOLERANCE = 1.1  # how far a split may grow past its target for one more document
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,7 @@ def _fill(order: list[str], sizes: Mapping[str, int], target: float, *, at_most:
         if count + sizes[group] <= target * TOLERANCE:
             taken.append(group)
             count += sizes[group]
-    if (
-        count < target and len(taken) < at_most
-    ):  # only large documents are left: the nearest, if that is nearer than stopping here
+    if count < target and len(taken) < at_most:  # only large documents are left: the nearest, if that is nearer than stopping here
         rest = [group for group in order if group not in taken]
         nearest = min(rest, key=lambda group: abs(count + sizes[group] - target))
         if not taken or abs(count + sizes[nearest] - target) < target - count:

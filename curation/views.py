@@ -44,9 +44,7 @@ BULK = {
 def pair_list(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug)
     query = Query.from_get(request.GET)
-    pairs = selectors.pairs_of(project, query).only(
-        "question", "answer_length", "shape", "status", "document_id", "stale"
-    )
+    pairs = selectors.pairs_of(project, query).only("question", "answer_length", "shape", "status", "document_id", "stale")
     documents = selectors.documents_with_pairs(project)
     page = Paginator(pairs, 25).get_page(request.GET.get("page"))
     names = dict(documents)
@@ -59,11 +57,7 @@ def pair_list(request: HttpRequest, slug: str) -> HttpResponse:
             {"name": "status", "label": "Any status", "choices": PairStatus.choices},
             {"name": "shape", "label": "Any shape", "choices": selectors.shapes_of(project)},
             {"name": "document", "label": "Any document", "choices": documents},
-            *(
-                [{"name": "problem", "label": "Any condition", "choices": list(selectors.PROBLEMS.items())}]
-                if query.problem
-                else []
-            ),
+            *([{"name": "problem", "label": "Any condition", "choices": list(selectors.PROBLEMS.items())}] if query.problem else []),
         ],
         "bulk": [
             {"value": "approve", "label": "Approve", "icon": "check"},
@@ -89,9 +83,7 @@ def pairs_bulk(request: HttpRequest, slug: str) -> HttpResponse:
         ids = [pk for pk in request.POST.getlist("ids") if _is_uuid(pk)]
         pairs, described = Pair.objects.filter(project=project, pk__in=ids), f"{len(ids)} selected"
     done = services.pairs_decide_bulk(project=project, by=request.user, pairs=pairs, status=status, described=described)
-    messages.success(
-        request, f"{done:,} {'pair' if done == 1 else 'pairs'} {word}." if done else f"Every one was {word} already."
-    )
+    messages.success(request, f"{done:,} {'pair' if done == 1 else 'pairs'} {word}." if done else f"Every one was {word} already.")
     return redirect(f"{reverse('curation:pairs', args=[slug])}?{request.GET.urlencode()}")
 
 
@@ -107,9 +99,7 @@ def pairs_export(request: HttpRequest, slug: str) -> StreamingHttpResponse:
         for pair in pairs.iterator(500):
             source: dict[str, Any] = pair.sources[0] if pair.sources else {}
             row = [pair.question, pair.answer, pair.shape, pair.status, names.get(str(pair.document_id), "")]
-            yield writer.writerow(
-                [_harmless(str(cell)) for cell in row] + [source.get("page"), source.get("start"), source.get("end")]
-            )
+            yield writer.writerow([_harmless(str(cell)) for cell in row] + [source.get("page"), source.get("start"), source.get("end")])
 
     headers = {"Content-Disposition": f'attachment; filename="{project.slug}-pairs.csv"'}
     return StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8", headers=headers)
@@ -145,9 +135,7 @@ def pair_new(request: HttpRequest, slug: str) -> HttpResponse:
         except services.PairError as error:
             _show(form, error)
     context = {"form": form}
-    return project_page(
-        request, "curation/pair_new.html", project, "pairs", context, status=422 if form.errors else 200
-    )
+    return project_page(request, "curation/pair_new.html", project, "pairs", context, status=422 if form.errors else 200)
 
 
 def _show(form: Any, error: Any) -> None:
@@ -229,9 +217,7 @@ def _as_seen(pair: Pair, form: ReviewForm) -> None:
 
 def _go_on(request: HttpRequest, project: Project, pair: Pair, decision: PairStatus, word: str) -> HttpResponse:
     query = Query.from_get(request.GET)
-    undo = (
-        f"undo:{reverse('curation:pair_undo', args=[project.slug, pair.pk])}" if decision != PairStatus.PENDING else ""
-    )
+    undo = f"undo:{reverse('curation:pair_undo', args=[project.slug, pair.pk])}" if decision != PairStatus.PENDING else ""
     following = selectors.next_to_review(project, query, after=pair) if decision != PairStatus.PENDING else pair
     if following:
         messages.success(request, word, extra_tags=undo)
@@ -288,9 +274,7 @@ def pairs_generate(request: HttpRequest, slug: str) -> HttpResponse:
         "cancel_url": reverse("curation:pairs", args=[slug]),
         "missing": info.missing(),
     }
-    return project_page(
-        request, "curation/generate.html", project, "pairs", context, status=422 if form.errors else 200
-    )
+    return project_page(request, "curation/generate.html", project, "pairs", context, status=422 if form.errors else 200)
 
 
 # --- dataset versions ---

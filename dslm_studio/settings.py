@@ -175,6 +175,7 @@ UPLOAD_MAX_BYTES = env.number("STUDIO_UPLOAD_MAX_MB", 100) * 2**20
 # --- files and static ---
 STATIC_URL = "static/"
 STATIC_ROOT = STUDIO_HOME / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [
     BASE_DIR / "static",
     ("vendor/plotly", Path(plotly.__file__).parent / "package_data"),
@@ -210,6 +211,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
         "openai": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         # The reconciler runs every few seconds; its every success is no news

@@ -75,9 +75,7 @@ def embed(
         for begin in range(0, len(texts), batch):
             part = list(texts[begin : begin + batch])
             answer = _retrying(endpoint, partial(client.embeddings.create, model=endpoint.model, input=part))
-            rows = np.array(
-                [item.embedding for item in sorted(answer.data, key=lambda item: item.index)], dtype=np.float32
-            )
+            rows = np.array([item.embedding for item in sorted(answer.data, key=lambda item: item.index)], dtype=np.float32)
             if rows.ndim != 2 or len(rows) != len(part):
                 raise EndpointError(
                     "answer",
@@ -94,22 +92,14 @@ def embed(
 
 
 def chat(endpoint: Endpoint, messages: Sequence[Message], **options: Any) -> ChatAnswer:
-    """The whole answer. ``options``: ``temperature``, ``top_p``, ``max_tokens``, ``stop``, ``seed`` as in OpenAI's API."""
+    """The whole answer. ``options``: ``temperature``, ``top_p``, ``max_tokens``, ``stop``, ``seed``, as in OpenAI's."""
     began = time.monotonic()
     with _client(endpoint) as client:
-        answer = _retrying(
-            endpoint, lambda: client.chat.completions.create(model=endpoint.model, messages=list(messages), **options)
-        )
+        answer = _retrying(endpoint, lambda: client.chat.completions.create(model=endpoint.model, messages=list(messages), **options))
     if not answer.choices:
-        raise EndpointError(
-            "answer", "The server sent an empty answer.", "Check that the address is an OpenAI-compatible one."
-        )
+        raise EndpointError("answer", "The server sent an empty answer.", "Check that the address is an OpenAI-compatible one.")
     choice = answer.choices[0]
-    usage = {
-        name: value
-        for name, value in (answer.usage.model_dump() if answer.usage else {}).items()
-        if isinstance(value, int)
-    }
+    usage = {name: value for name, value in (answer.usage.model_dump() if answer.usage else {}).items() if isinstance(value, int)}
     return ChatAnswer(choice.message.content or "", usage, choice.finish_reason or "stop", time.monotonic() - began)
 
 
@@ -121,9 +111,7 @@ def chat_stream(endpoint: Endpoint, messages: Sequence[Message], **options: Any)
     with _client(endpoint) as client:
         stream = _retrying(
             endpoint,
-            lambda: client.chat.completions.create(
-                model=endpoint.model, messages=list(messages), stream=True, **options
-            ),
+            lambda: client.chat.completions.create(model=endpoint.model, messages=list(messages), stream=True, **options),
         )
         with stream, _told(endpoint):
             for chunk in stream:
@@ -138,9 +126,7 @@ async def chat_stream_async(endpoint: Endpoint, messages: Sequence[Message], **o
     async with openai.AsyncOpenAI(**_settings(endpoint)) as client:
         for wait in _waits():
             try:
-                stream = await client.chat.completions.create(
-                    model=endpoint.model, messages=list(messages), stream=True, **options
-                )
+                stream = await client.chat.completions.create(model=endpoint.model, messages=list(messages), stream=True, **options)
                 break
             except openai.OpenAIError as error:
                 if wait is None or not _may_pass(error):
@@ -170,9 +156,7 @@ def _client(endpoint: Endpoint) -> Any:
 def _waits() -> Iterator[float | None]:
     """Seconds to wait after each failed try; None after the last."""
     for attempt in range(TRIES - 1):
-        yield (
-            BACK_OFF_SECONDS * 2**attempt * random.uniform(0.8, 1.2)
-        )  # callers that failed together do not come back together
+        yield (BACK_OFF_SECONDS * 2**attempt * random.uniform(0.8, 1.2))  # callers that failed together do not come back together
     yield None
 
 
@@ -236,9 +220,7 @@ def _in_words(endpoint: Endpoint, error: Exception) -> EndpointError:
         return EndpointError("token", "The server refuses the key.", mend or "Enter a valid key for this server.")
     if status == 404:
         missing = f"The server has no model {endpoint.model!r}."
-        return EndpointError(
-            "no_such_model", missing, mend or "Choose a model that the server lists, and check the address."
-        )
+        return EndpointError("no_such_model", missing, mend or "Choose a model that the server lists, and check the address.")
     if status == 400 and (body.get("code") == "context_length_exceeded" or "context length" in said.lower()):
         return EndpointError("context_length", said, mend or "Shorten the text.")
     if status == 429:
@@ -248,7 +230,5 @@ def _in_words(endpoint: Endpoint, error: Exception) -> EndpointError:
             mend or "Try again later, or raise the limit there.",
         )
     if status is None or status >= 500:
-        return EndpointError(
-            "server", f"The server failed: {said}", mend or "Look at the server's log, then try again."
-        )
+        return EndpointError("server", f"The server failed: {said}", mend or "Look at the server's log, then try again.")
     return EndpointError("refused", said, mend or "Change the request.")

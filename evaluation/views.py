@@ -19,6 +19,7 @@ from projects.pages import project_page
 from runs.artifacts import artifact_path
 
 ROWS = 20
+ANSWERS = 10
 
 
 def report_list(request: HttpRequest, slug: str) -> HttpResponse:
@@ -48,7 +49,8 @@ def report(request: HttpRequest, slug: str, report_id: object) -> HttpResponse:
         "rows": figures.values(),
         "mmlu_uninformative": uninformative(found.figures),
         "charts": report_charts(figures, samples),
-        "page": Paginator(shown, ROWS).get_page(request.GET.get("page")),
+        "page": Paginator(shown, ANSWERS).get_page(request.GET.get("page")),
+        "samples_kept": bool(samples),
         "settings": {key.replace("_", " "): value for key, value in (found.figures.get("settings") or {}).items()},
         "versions": found.figures.get("versions") or {},
     }

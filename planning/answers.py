@@ -29,11 +29,7 @@ def cleaned(rules: Rules, given: Mapping[str, Any]) -> Answers:
 def complete(rules: Rules, given: Mapping[str, Any]) -> Answers:
     """Raises ``AnswersError`` where a question of one answer has none, or an answer does not exist."""
     answers = cleaned(rules, given)
-    wrong = {
-        question.key: "Choose an answer."
-        for question in rules.questions
-        if not question.many and not answers[question.key]
-    }
+    wrong = {question.key: "Choose an answer." for question in rules.questions if not question.many and not answers[question.key]}
     if wrong:
         raise AnswersError(wrong)
     return answers

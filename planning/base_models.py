@@ -41,9 +41,7 @@ def rank(rules: Rules, answers: Answers, *, mode: str, models: Iterable[Any]) ->
     return [fit for _, fit in [*fitting, *rest]][:MOST_SHOWN]
 
 
-def _scored(
-    rules: Rules, answers: Answers, hardware: Hardware, memory: Memory, mode: str, state: Any
-) -> tuple[float, ModelFit]:
+def _scored(rules: Rules, answers: Answers, hardware: Hardware, memory: Memory, mode: str, state: Any) -> tuple[float, ModelFit]:
     spec = state.spec
     needs = int((spec.memory_fp16 if memory.of == "fp16" else spec.memory_4bit) * memory.times) + memory.plus
     training = mode in ("lora", "qlora", "full")

@@ -26,7 +26,4 @@ class Asked:
 
 
 def asked(rules: Rules, answers: Answers, errors: dict[str, str] | None = None) -> list[Asked]:
-    return [
-        Asked(question, tuple(answers.get(question.key, ())), (errors or {}).get(question.key, ""))
-        for question in rules.questions
-    ]
+    return [Asked(question, tuple(answers.get(question.key, ())), (errors or {}).get(question.key, "")) for question in rules.questions]

@@ -78,9 +78,7 @@ def recommend(answers: Answers, *, rules: Rules | None = None, models: Iterable[
         layers=layers,
         reasons=tuple(dict.fromkeys(reason for layer in layers for reason in layer.reasons)),
         ruled_out=tuple(_ruled_out(rules, fired, chosen)),
-        models=tuple(rank(rules, answers, mode=memory_mode(chosen), models=models))
-        if "prune" not in chosen or _trains(chosen)
-        else (),
+        models=tuple(rank(rules, answers, mode=memory_mode(chosen), models=models)) if "prune" not in chosen or _trains(chosen) else (),
         steps=tuple(steps),
         journey=tuple(_journey(chosen, steps)),
         not_yet=tuple(not_yet),
@@ -102,9 +100,7 @@ def memory_mode(layers: Iterable[str]) -> str:
 def _chosen(rules: Rules, fired: list[Rule]) -> list[str]:
     out = {rule.approach for rule in fired if rule.out}
     weight = {key: sum(rule.weight for rule in fired if rule.approach == key) for key in rules.approaches}
-    reached = {
-        key for key, approach in rules.approaches.items() if weight[key] >= approach.threshold and key not in out
-    }
+    reached = {key for key, approach in rules.approaches.items() if weight[key] >= approach.threshold and key not in out}
     for pick in {rules.approaches[key].pick for key in reached} - {""}:
         rivals = [key for key in rules.approaches if key in reached and rules.approaches[key].pick == pick]
         reached -= set(rivals) - {max(rivals, key=lambda key: weight[key])}  # of equals the first in the file
@@ -168,16 +164,8 @@ def _steps(rules: Rules, chosen: list[str], answers: Answers) -> tuple[list[dict
         if lacking:
             substitute = rules.approaches.get(approach.instead)
             meanwhile = f" Until then the pipeline runs {substitute.name} in its place." if substitute else ""
-            not_yet.append(
-                f"{approach.long_name}: this version of the studio does not run its step “{lacking}” yet.{meanwhile}"
-            )
-        runnable = (
-            rules.approaches[approach.instead].steps
-            if lacking and approach.instead
-            else ()
-            if lacking
-            else approach.steps
-        )
+            not_yet.append(f"{approach.long_name}: this version of the studio does not run its step “{lacking}” yet.{meanwhile}")
+        runnable = rules.approaches[approach.instead].steps if lacking and approach.instead else () if lacking else approach.steps
         for step in runnable:
             if step.stage not in stages:
                 continue
@@ -185,12 +173,8 @@ def _steps(rules: Rules, chosen: list[str], answers: Answers) -> tuple[list[dict
             known = info.schema().get("properties", {})
             params = {name: value for name, value in step.params.items() if name in known}
             if params != step.params:
-                not_yet.append(
-                    f"{approach.long_name}: this version runs “{info.title}” without 4 bits, which takes more memory."
-                )
-            follow = [
-                setting for setting in rules.settings if setting.stage == step.stage and matches(setting.when, answers)
-            ]
+                not_yet.append(f"{approach.long_name}: this version runs “{info.title}” without 4 bits, which takes more memory.")
+            follow = [setting for setting in rules.settings if setting.stage == step.stage and matches(setting.when, answers)]
             for setting in follow:
                 params |= {name: value for name, value in setting.params.items() if name in known}
             note = " ".join(setting.reason for setting in follow)

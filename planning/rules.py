@@ -151,9 +151,7 @@ def parse(data: Mapping[str, Any], version: str = "") -> Rules:
         rules=tuple(rule for entry in data.get("rule", []) for rule in _rules(entry)),
         settings=tuple(_build(Setting, entry, "setting", when=_conditions(entry)) for entry in data.get("setting", [])),
         memory={key: _build(Memory, entry, f"memory {key}") for key, entry in data.get("memory", {}).items()},
-        hardware={
-            key: _build(Hardware, entry, f"hardware {key}", key=key) for key, entry in data.get("hardware", {}).items()
-        },
+        hardware={key: _build(Hardware, entry, f"hardware {key}", key=key) for key, entry in data.get("hardware", {}).items()},
         use_cases=tuple(
             _build(UseCase, entry, "use_case", when=_conditions(entry), families=tuple(entry.get("families", ())))
             for entry in data.get("use_case", [])

@@ -40,9 +40,7 @@ def _given(data: QueryDict) -> Answers:
     return cleaned(load(), {question.key: data.getlist(question.key) for question in load().questions})
 
 
-def _wizard(
-    request: HttpRequest, project: Project, given: Answers, errors: Mapping[str, str] | None = None
-) -> HttpResponse:
+def _wizard(request: HttpRequest, project: Project, given: Answers, errors: Mapping[str, str] | None = None) -> HttpResponse:
     rules = load()
     done, needed = answered(rules, given)
     context = {
@@ -62,9 +60,7 @@ def plan_save(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, can="build")
     given = _given(request.POST)
     try:
-        kept = services.plan_create(
-            project=project, by=request.user, answers=given, base_key=request.POST.get("base_key", "")
-        )
+        kept = services.plan_create(project=project, by=request.user, answers=given, base_key=request.POST.get("base_key", ""))
     except AnswersError as error:
         return _wizard(request, project, given, error.fields)
     messages.success(request, f"The plan is {kept}.")

@@ -18,7 +18,8 @@ def models_to_talk_to(project: Project) -> list[Artifact]:
 def model_label(artifact: Artifact) -> str:
     """How a model is called where people choose one."""
     words = {"gguf-model": "Quantised", "adapter": "Fine-tuned (adapter)", "hf-model": "Merged" if artifact.project_id else "Base model"}
-    name = artifact.facts.get("name") or (artifact.produced_by.title if artifact.produced_by else "")
+    # A run of a pipeline is called "what it does: the pipeline's name"; the kind says the first half already
+    name = artifact.facts.get("name") or (artifact.produced_by.title.split(": ", 1)[-1] if artifact.produced_by else "")
     return f"{words[artifact.kind]} · {name} · {str(artifact.pk)[:8]}"
 
 

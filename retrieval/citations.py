@@ -37,14 +37,10 @@ def citation_of(chunk: Chunk, start: int | None = None, end: int | None = None) 
     version = chunk.version
     begin = chunk.start if start is None else start
     page = chunk.page if start is None else version.page_at(start)
-    return Citation(
-        version.document_id, version.pk, version.document.name, page, begin, chunk.end if end is None else end
-    )
+    return Citation(version.document_id, version.pk, version.document.name, page, begin, chunk.end if end is None else end)
 
 
-def citation_url(
-    project: Project, document: UUID | str, start: int, end: int, version: UUID | str | None = None
-) -> str:
+def citation_url(project: Project, document: UUID | str, start: int, end: int, version: UUID | str | None = None) -> str:
     """The document's page, scrolled to the span. ``version`` pins the one that was cited: a newer one may have moved it."""
     query: dict[str, Any] = {"start": start, "end": end}
     if version:
@@ -52,8 +48,6 @@ def citation_url(
     return f"{reverse('retrieval:document', args=[project.slug, document])}?{urlencode(query)}#passage"
 
 
-def version_for(
-    versions: list[DocumentVersion], wanted: str, fallback: DocumentVersion | None
-) -> DocumentVersion | None:
+def version_for(versions: list[DocumentVersion], wanted: str, fallback: DocumentVersion | None) -> DocumentVersion | None:
     """The version that an address names, else ``fallback``."""
     return next((version for version in versions if str(version.pk) == wanted), fallback)

@@ -1,8 +1,9 @@
 """How well search finds evidence: measured on questions whose evidence is known.
 
-A question counts as answered at rank r when the hit at r is a passage of the same document that holds at least half of the characters of the
-evidence span (``COVERED``). Half, not all: where a passage ends in the middle of the evidence, who follows the citation still lands on it;
-any overlap at all would count a passage that holds a word of it. Reciprocal ranks are read to depth ``DEPTH`` and count 0 below.
+A question counts as answered at rank r when the hit at r is a passage of the same document that holds at least half of the
+characters of the evidence span (``COVERED``). Half, not all: where a passage ends in the middle of the evidence, who follows
+the citation still lands on it; any overlap at all would count a passage that holds a word of it. Reciprocal ranks are read
+to depth ``DEPTH`` and count 0 below.
 """
 
 import time

@@ -40,11 +40,7 @@ class Document(models.Model):
     class Meta:
         ordering = ["name"]
         indexes = [models.Index(fields=["project", "deleted_at", "name"])]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["project", "name"], name="one_document_a_name", condition=models.Q(deleted_at=None)
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="one_document_a_name", condition=models.Q(deleted_at=None))]
 
     def __str__(self) -> str:
         return self.name
@@ -58,7 +54,8 @@ class DocumentVersion(models.Model):
 
     UPLOADED → READING → READY | FAILED, every step compare-and-set in ``retrieval.services``.
 
-    - READING: ``run`` has it, at ``position`` in its list. A run that ends early gives it back as UPLOADED (stopped) or FAILED, with ``error``.
+    - READING: ``run`` has it, at ``position`` in its list. A run that ends early gives it back as UPLOADED (stopped) or FAILED,
+      with ``error``.
     - FAILED → UPLOADED when somebody tries again.
     - READY: its text, chunks and vectors are all there. ``superseded_at``: a newer version is READY, so this one is no longer searched,
       and what was made from it is stale.
@@ -69,9 +66,7 @@ class DocumentVersion(models.Model):
     number = models.PositiveIntegerField()
     bytes = models.BigIntegerField()
     media_type = models.CharField(max_length=100)
-    file = models.CharField(
-        max_length=300, help_text="Relative to the studio's files; a generated name, never the person's."
-    )
+    file = models.CharField(max_length=300, help_text="Relative to the studio's files; a generated name, never the person's.")
     sha256 = models.CharField(max_length=64)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -111,9 +106,7 @@ class DocumentVersion(models.Model):
 
     def text(self) -> str:
         """Its text, exactly as offsets count it. Raises ``OSError`` when it was never read or has been erased."""
-        return self.text_path.read_bytes().decode(
-            "utf-8"
-        )  # not read_text: that would turn \\r\\n into \\n and shift every offset
+        return self.text_path.read_bytes().decode("utf-8")  # not read_text: that would turn \\r\\n into \\n and shift every offset
 
     def page_at(self, offset: int) -> int | None:
         """The page that ``offset`` stands on, from 1; None where the document has no pages."""
@@ -160,9 +153,7 @@ class Index(models.Model):
 
     class Meta:
         ordering = ["-updated_at"]
-        constraints = [
-            models.UniqueConstraint(fields=["project", "embedding_model", "dimensions"], name="one_index_an_embedder")
-        ]
+        constraints = [models.UniqueConstraint(fields=["project", "embedding_model", "dimensions"], name="one_index_an_embedder")]
 
     def __str__(self) -> str:
         return f"{self.embedding_model} ({self.dimensions})"

@@ -124,8 +124,9 @@ def _pieces(text: str, start: int, end: int, cited: tuple[int, int] | None, seen
 
 _WORD = re.compile(r"\w+")
 PLAIN_WORDS = frozenset(
-    "a an and are as at be by can do does for from has have how i if in is it its may must of on or the that this to was were what when where which who why will with you".split()
-)
+    """a an and are as at be by can do does for from has have how i if in is it its may must of on or the that this to was were
+    what when where which who why will with you""".split()
+)  # not worth marking
 
 
 def marked_words(text: str, query: str) -> list[Piece]:

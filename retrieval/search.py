@@ -73,14 +73,9 @@ def look_up(project: Project, query: str, k: int = 5, mode: Mode = "hybrid", vec
     similarity = {UUID(str(key)): value for key, value in near}
     best = fuse([key for key, _ in near], [key for key, _ in worded])
     unknown = [one.key for one in best[:k] if one.key not in similarity]
-    if (
-        vector is not None and unknown
-    ):  # found by its words alone: how near it is still tells whether it is on the topic
+    if vector is not None and unknown:  # found by its words alone: how near it is still tells whether it is on the topic
         similarity |= dict(chunks.by_vector(space, vector, len(unknown), only=unknown))
-    hits = {
-        one.key: Hit(found[one.key], one.score, one.vector_rank, one.keyword_rank, similarity.get(one.key))
-        for one in best
-    }
+    hits = {one.key: Hit(found[one.key], one.score, one.vector_rank, one.keyword_rank, similarity.get(one.key)) for one in best}
     return Lookup(
         hits=[hits[one.key] for one in best[:k]],
         by_vector=[hits[key] for key, _ in near[:k]],
@@ -98,7 +93,7 @@ class Fused:
 
 
 def fuse(by_vector: Sequence[UUID], by_keyword: Sequence[UUID]) -> list[Fused]:
-    """Reciprocal rank fusion of two lists, best first. Of equals the one nearer by vector comes first, then the one with the better words."""
+    """Reciprocal rank fusion of two lists, best first. Of equals the one nearer by vector comes first, then the one by words."""
     vector_ranks = {key: rank for rank, key in enumerate(by_vector, 1)}
     keyword_ranks = {key: rank for rank, key in enumerate(by_keyword, 1)}
     fused = []

@@ -34,9 +34,7 @@ def documents_of(
     project: Project, *, text: str = "", status: str = "", language: str = "", finding: str = "", sort: str = "name"
 ) -> QuerySet[Document]:
     """The project's documents with their latest version and its run, in one query."""
-    documents = Document.objects.filter(project=project, deleted_at=None).select_related(
-        "latest__run", "latest__created_by", "current"
-    )
+    documents = Document.objects.filter(project=project, deleted_at=None).select_related("latest__run", "latest__created_by", "current")
     if text:
         documents = documents.filter(Q(name__icontains=text) | Q(latest__title__icontains=text))
     if status:
@@ -68,9 +66,7 @@ def document_counts(project: Project) -> dict[str, int]:
 
 def languages_of(project: Project) -> list[tuple[str, str]]:
     """The languages there are, for the table's filter."""
-    codes = DocumentVersion.objects.filter(
-        document__project=project, document__deleted_at=None, status=VersionStatus.READY
-    )
+    codes = DocumentVersion.objects.filter(document__project=project, document__deleted_at=None, status=VersionStatus.READY)
     found = codes.order_by().values_list("language", flat=True).distinct()
     return sorted(((code or "unknown", language_word(code)) for code in found), key=lambda pair: pair[1])
 
@@ -86,9 +82,7 @@ def index_of(project: Project) -> Index | None:
 
 def live_reading(project: Project) -> list[Run]:
     """Runs that read documents now, or will."""
-    return list(
-        Run.objects.filter(project=project, stage="ingest", status__in=[*PENDING, *ACTIVE]).order_by("created_at")
-    )
+    return list(Run.objects.filter(project=project, stage="ingest", status__in=[*PENDING, *ACTIVE]).order_by("created_at"))
 
 
 @dataclass(frozen=True)
@@ -106,18 +100,17 @@ def step_of(version: DocumentVersion) -> Step:
         return Step("Waiting for a worker")
     done, total = run.progress.get("done") or 0, run.progress.get("total") or 0
     phase = run.phase.lower()
-    if phase.startswith("embed") and total:
+    if phase.startswith("embed"):
+        if not total:
+            return Step("Embedding")
+        if done >= total:
+            return Step("Storing passages")
         return Step(f"Embedding: {done:,} of {total:,} passages of this batch", int(100 * done / total))
-    for start, now, before in (("read", "Reading", "Waiting its turn"), ("cut", "Cutting into passages", "Read")):
-        if phase.startswith(start):
-            if not total:
-                return Step(now)
-            return (
-                Step(now if version.position <= done else before)
-                if version.position >= done
-                else Step("Read" if start == "read" else "Cut into passages")
-            )
-    return Step("Taking in" if run.summary else "Starting")
+    if phase.startswith("cut"):
+        return Step("Cutting into passages")
+    if phase.startswith("read"):
+        return Step("Reading" if version.position == done else "Read" if version.position < done else "Waiting its turn")
+    return Step(run.phase or "Starting")
 
 
 def chunks_in(version: DocumentVersion, start: int, end: int) -> QuerySet[Chunk]:
@@ -132,9 +125,7 @@ def latest_measurement(project: Project) -> Measurement | None:
 def names_of(project: Project, documents: set[str]) -> dict[str, str]:
     """Id → name, as text."""
     keys = [UUID(document) for document in documents if document]
-    return {
-        str(pk): name for pk, name in Document.objects.filter(project=project, pk__in=keys).values_list("pk", "name")
-    }
+    return {str(pk): name for pk, name in Document.objects.filter(project=project, pk__in=keys).values_list("pk", "name")}
 
 
 def measurement_misses(project: Project, measurement: Measurement) -> list[dict[str, Any]]:

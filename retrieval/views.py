@@ -34,7 +34,7 @@ from retrieval.models import Document, DocumentVersion, Measurement, VersionStat
 from retrieval.search import Hit, Lookup, look_up
 from retrieval.services.measuring import MOST, MeasuringError, measurement_start, measurement_stop
 from retrieval.services.staleness import dependents
-from retrieval.stores import StoreError
+from retrieval.stores import StoreError, warm
 
 PER_PAGE = 50
 SHOWN = 8
@@ -45,9 +45,7 @@ SHOWN = 8
 
 def _listed(request: HttpRequest, project: Project) -> QuerySet[Document]:
     query = {name: request.GET.get(name, "").strip() for name in ("status", "language", "finding")}
-    return selectors.documents_of(
-        project, text=request.GET.get("q", "").strip(), sort=request.GET.get("sort", "name"), **query
-    )
+    return selectors.documents_of(project, text=request.GET.get("q", "").strip(), sort=request.GET.get("sort", "name"), **query)
 
 
 @require_safe
@@ -78,7 +76,7 @@ BULK = [
         "icon": "trash-2",
         "danger": True,
         "confirm": "Delete {n}?",
-        "detail": "Their text is erased here, in the index and in what runs kept. What was made from them is marked stale. This cannot be undone.",
+        "detail": "Their text is erased here, in the index and in what runs kept. What was made from them becomes stale. There is no undo.",
     },
 ]
 
@@ -119,8 +117,7 @@ def document_upload(request: HttpRequest, slug: str) -> JsonResponse:
         }
         return JsonResponse(refusal, status=400)
     answers = [result.as_dict() for result in services.documents_upload(project=project, files=files, by=request.user)]
-    status = 200 if any(answer["ok"] for answer in answers) else 422
-    return JsonResponse(answers[0] if len(answers) == 1 else {"files": answers}, status=status)
+    return JsonResponse(answers[0] if len(answers) == 1 else {"files": answers})  # 200: the refusal is about the file
 
 
 @require_POST
@@ -156,9 +153,7 @@ def _say(request: HttpRequest, count: int, what: str) -> None:
     else:
         messages.warning(
             request,
-            "Nothing to do: none of these documents failed or was stopped."
-            if "read" in what
-            else "These documents are gone already.",
+            "Nothing to do: none of these documents failed or was stopped." if "read" in what else "These documents are gone already.",
         )
 
 
@@ -226,7 +221,7 @@ def _document(project: Project, document_id: UUID) -> Document:
 
 @require_safe
 def document_detail(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
-    """A document's text beside its passages. ``?start=…&end=…`` opens the page they stand on and marks them: that is what citations link to."""
+    """A document's text beside its passages. Citations link to ``?start=…&end=…``: the page of that span, with the span marked."""
     project = project_for(request.user, slug)
     document = _document(project, document_id)
     if document.deleted_at:
@@ -295,9 +290,8 @@ def document_file(request: HttpRequest, slug: str, document_id: UUID) -> HttpRes
     version = document.versions.filter(pk=wanted).first() if wanted else document.latest
     if document.deleted_at or version is None or not version.path.is_file():
         raise Http404("This file is not here any more.")
-    answer = FileResponse(
-        open(version.path, "rb"), as_attachment=True, filename=document.name, content_type="application/octet-stream"
-    )
+    file = open(version.path, "rb")  # noqa: SIM115 (the response closes it)
+    answer = FileResponse(file, as_attachment=True, filename=document.name, content_type="application/octet-stream")
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Cache-Control"] = "private, no-store"
     return answer
@@ -309,6 +303,7 @@ def document_file(request: HttpRequest, slug: str, document_id: UUID) -> HttpRes
 @require_safe
 def search_page(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug)
+    warm()
     form = SearchForm(request.GET)
     form.is_valid()
     query, mode = form.cleaned_data.get("q") or "", form.cleaned_data.get("mode") or "hybrid"
@@ -362,10 +357,7 @@ def _passage(project: Project, rank: int, hit: Hit, query: str) -> dict[str, Any
 def _lists(project: Project, found: Lookup) -> list[dict[str, Any]]:
     """The three rankings side by side, as short lines."""
     named = [("Together", found.hits), ("By meaning", found.by_vector), ("By words", found.by_keyword)]
-    return [
-        {"title": title, "hits": [_passage(project, rank, hit, "") for rank, hit in enumerate(hits, 1)]}
-        for title, hits in named
-    ]
+    return [{"title": title, "hits": [_passage(project, rank, hit, "") for rank, hit in enumerate(hits, 1)]} for title, hits in named]
 
 
 def _measured(project: Project, measurement: Measurement | None) -> dict[str, Any]:
@@ -389,9 +381,7 @@ def _measured(project: Project, measurement: Measurement | None) -> dict[str, An
     misses = selectors.measurement_misses(project, measurement)
     for miss in misses:
         miss["url"] = citation_url(project, miss["document"], miss["start"], miss["end"])
-        miss["found_url"] = (
-            citation_url(project, miss["found"], miss["found_start"], miss["found_end"]) if miss["found"] else ""
-        )
+        miss["found_url"] = citation_url(project, miss["found"], miss["found_start"], miss["found_end"]) if miss["found"] else ""
     label = (
         f"The {found['missed']} questions it missed"
         if len(misses) == found["missed"]

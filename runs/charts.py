@@ -7,6 +7,7 @@ CHARTS: list[dict[str, Any]] = [
     {"id": "speed", "title": "Tokens a second", "sub": "", "metrics": {"tokens_per_second": "That carry loss", "all_tokens_per_second": "All"}},
     {"id": "learning-rate", "title": "Learning rate", "sub": "", "metrics": {"learning_rate": "Learning rate"}},
     {"id": "gradient", "title": "Gradient norm", "sub": "a sudden rise warns of instability", "metrics": {"grad_norm": "Gradient norm"}},
+    {"id": "memory", "title": "Memory", "sub": "held by the process, in bytes", "metrics": {"memory_bytes": "Memory"}, "format": ".3~s"},
 ]
 Curve = list[tuple[float, float]]
 
@@ -23,7 +24,7 @@ def run_charts(curves: dict[str, Curve]) -> list[dict[str, Any]]:
             if metric in curves
         ]
         if series:
-            spec = {"kind": "line", "x": {"title": "Step"}, "y": {"title": ""}, "series": series}
+            spec = {"kind": "line", "x": {"title": "Step"}, "y": {"title": "", **({"format": chart["format"]} if "format" in chart else {})}, "series": series}
             drawn.append({**chart, "spec": spec})
     return drawn
 

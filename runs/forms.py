@@ -63,3 +63,19 @@ def _field(name: str, spec: dict[str, Any], *, required: bool) -> forms.Field:
     else:
         field = forms.CharField(max_length=spec.get("maxLength", 2000), **common)
     return field
+
+
+def settings_in_words(info: StageInfo, params: dict[str, Any]) -> list[tuple[str, str]]:
+    """(title, value) of every parameter that a person could have chosen, for reading."""
+    schema = info.schema()
+    rows = []
+    for name, spec in schema.get("properties", {}).items():
+        spec = _resolved(spec, schema)
+        if name in params and not spec.get(HIDDEN):
+            value = params[name]
+            if isinstance(value, bool):
+                value = "yes" if value else "no"
+            elif isinstance(value, list):
+                value = ", ".join(map(str, value))
+            rows.append((spec.get("title", name), "–" if value is None or value == "" else str(value)))
+    return rows

@@ -14,7 +14,7 @@ from projects.pages import project_page
 from projects.registries import provided
 from runs import processes, services
 from runs.charts import latest_figures, metric_places, run_charts
-from runs.forms import params_form, params_from
+from runs.forms import params_form, params_from, settings_in_words
 from runs.models import Run, Status
 from runs.selectors import curves, running_for, runs_of, snapshot_events
 
@@ -61,6 +61,7 @@ def run_detail(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
         "inputs": run.inputs.select_related("artifact", "artifact__produced_by", "from_run"),
         "outputs": run.outputs.order_by("attempt", "role"),
         "can_resume": services.run_can_resume(run),
+        "settings": settings_in_words(registry.get(run.stage), run.params),
         "cards": [card for cards in provided("run_cards", run) for card in cards],
     }
     return project_page(request, "runs/detail.html", project, "runs", context)

@@ -14,7 +14,9 @@ FLOP_A_PARAMETER = 4  # a LoRA step's work a token: forward, and backward withou
 CPU_FLOPS_A_CORE = 60e9  # in bf16, as measured; a processor without it is two to three times slower
 GPU_FLOPS = 40e12  # what small batches get out of a common card
 RUNTIME_BYTES = 1_200_000_000  # Python, torch and its buffers
-BATCH_BYTES_A_TOKEN = 0.0022  # activations, times parameters
+SMALL_PARAMETERS = 135e6  # a model that was measured…
+SMALL_BYTES_A_TOKEN = 600_000  # …and what it remembers of each token for the way back
+SAVING = 6  # how much less it remembers when it recomputes (gradient checkpointing)
 START_SECONDS = 25
 ROWS_BEHIND = 50
 
@@ -30,7 +32,9 @@ class Estimate:
 
     @property
     def fits(self) -> bool:
-        return self.memory <= probes.memory()["total"]
+        """On the largest GPU where there is one, else in this machine's memory."""
+        gpus = [gpu["memory_bytes"] for gpu in probes.gpus()]
+        return bool(self.memory <= (max(gpus) if gpus else probes.memory()["total"]))
 
 
 def estimate(*, shape: Shape, parameters: int, params: dict[str, object], base_key: str = "") -> Estimate:
@@ -44,7 +48,11 @@ def estimate(*, shape: Shape, parameters: int, params: dict[str, object], base_k
     gpus = probes.gpus()
     speed = measured or (GPU_FLOPS if gpus else CPU_FLOPS_A_CORE * probes.cores()) / (FLOP_A_PARAMETER * max(parameters, 1))
     at_once = batch * min(shape.longest, int(_number(params, "max_length", 1024)))
-    memory = RUNTIME_BYTES + 2 * parameters + int(BATCH_BYTES_A_TOKEN * parameters * at_once / 16)
+    # what is remembered grows with depth times width, which grows about as the root of the parameters
+    remembered = at_once * SMALL_BYTES_A_TOKEN * math.sqrt(parameters / SMALL_PARAMETERS)
+    if params.get("gradient_checkpointing"):
+        remembered /= SAVING
+    memory = RUNTIME_BYTES + 2 * parameters + int(remembered)
     basis = "the last training of this model here" if measured else "arithmetic; the first training here will make it exact"
     # the merged model, its GGUF in two precisions while converting, checkpoints
     return Estimate(steps, tokens, START_SECONDS + tokens / speed, memory, int(4.5 * parameters) + 200_000_000, basis)

@@ -33,6 +33,16 @@ class Finding:
     def tone(self) -> str:
         return TONES[self.level]
 
+    @property
+    def where(self) -> str:
+        """The first rows, file by file: "train.jsonl: rows 3, 9"."""
+        files: dict[str, list[str]] = {}
+        for place in self.rows:
+            name, _, number = place.partition(", row ")
+            files.setdefault(name, []).append(number)
+        words = (f"{name}: row{'s' if len(rows) > 1 else ''} {', '.join(rows)}" for name, rows in files.items())
+        return "; ".join(words) + (" and more" if len(self.rows) == EXAMPLES else "")
+
 
 @dataclass(frozen=True)
 class Shape:

@@ -28,19 +28,14 @@ class DatasetError(Exception):
     """A version cannot be cut; the message says why and what to do."""
 
 
-def dataset_version_cut(
-    *, project: Project, by: User | None, seed: int = 7, fractions: Sequence[float] = FRACTIONS
-) -> DatasetVersion:
+def dataset_version_cut(*, project: Project, by: User | None, seed: int = 7, fractions: Sequence[float] = FRACTIONS) -> DatasetVersion:
     """Write the project's approved pairs as an immutable ``dataset`` artifact and number it.
 
     Raises ``DatasetError`` when nothing is approved, when it is too little, or when it cannot be split by document.
     """
     pairs = _approved(project)
     rows, split_of = _split(pairs, seed, _checked_fractions(fractions))
-    documents = {
-        split: sorted({doc for pair in pairs if split_of[str(pair.pk)] == split for doc in _documents(pair)})
-        for split in SPLITS
-    }
+    documents = {split: sorted({doc for pair in pairs if split_of[str(pair.pk)] == split for doc in _documents(pair)}) for split in SPLITS}
     card = _card(pairs, rows, documents, seed, fractions)
     folder = _write(rows, card)
     try:
@@ -71,11 +66,7 @@ def dataset_version_cut(
 def _approved(project: Project) -> list[Pair]:
     """The approved pairs in an order that is the same each time. Raises ``DatasetError`` for too few."""
     fields = ("messages", "question", "answer", "shape", "sources")
-    pairs = list(
-        Pair.objects.filter(project=project, status=PairStatus.APPROVED)
-        .only("project", *fields)
-        .order_by("question_hash")
-    )
+    pairs = list(Pair.objects.filter(project=project, status=PairStatus.APPROVED).only("project", *fields).order_by("question_hash"))
     if not pairs:
         waiting = Pair.objects.filter(project=project, status=PairStatus.PENDING).count()
         mend = f"Review the {waiting:,} that wait." if waiting else "Generate or write some, then review them."
@@ -87,9 +78,7 @@ def _approved(project: Project) -> list[Pair]:
         )
     empty = sum(1 for pair in pairs if not pair.answer.strip())
     if empty:
-        raise DatasetError(
-            f"{empty} approved {'pair has' if empty == 1 else 'pairs have'} an empty answer. Write it, or reject the pair."
-        )
+        raise DatasetError(f"{empty} approved {'pair has' if empty == 1 else 'pairs have'} an empty answer. Write it, or reject the pair.")
     return pairs
 
 
@@ -103,15 +92,14 @@ def _documents(pair: Pair) -> list[str]:
     return [source.document for source in pair.source_list]
 
 
-def _split(
-    pairs: list[Pair], seed: int, fractions: Sequence[float]
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+def _split(pairs: list[Pair], seed: int, fractions: Sequence[float]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
     """Split → rows, and pair → split. Raises ``DatasetError`` for fewer than three groups."""
     groups = groups_of(Item(str(pair.pk), tuple(_documents(pair))) for pair in pairs)
     if len(groups) < FEWEST_GROUPS:
+        where = "one document" if len(groups) == 1 else "two documents"
         raise DatasetError(
-            f"The approved pairs come from {len(groups)} {'document' if len(groups) == 1 else 'separate documents'}. Train, validation and test "
-            "each need a document of their own, so that nothing leaks: approve pairs from at least three."
+            f"The approved pairs come from {where}. Train, validation and test each need a document of their own, "
+            "so that nothing leaks: approve pairs from at least three."
         )
     split_by_group = split_groups({group: len(keys) for group, keys in groups.items()}, seed=seed, fractions=fractions)
     split_of = {key: split_by_group[group] for group, keys in groups.items() for key in keys}
@@ -122,10 +110,7 @@ def _split(
 
 
 def _row(pair: Pair) -> dict[str, Any]:
-    sources = [
-        {"document": s.document, "version": s.version, "page": s.page, "start": s.start, "end": s.end}
-        for s in pair.source_list
-    ]
+    sources = [{"document": s.document, "version": s.version, "page": s.page, "start": s.start, "end": s.end} for s in pair.source_list]
     return {"id": str(pair.pk), "messages": pair.messages, "sources": sources, "shape": pair.shape}
 
 

@@ -71,9 +71,7 @@ def _decide(pair: Pair, by: User, status: PairStatus, note: str = "") -> Pair:
     return pair
 
 
-def pairs_decide_bulk(
-    *, project: Project, by: User, pairs: QuerySet[Pair], status: PairStatus, described: str = ""
-) -> int:
+def pairs_decide_bulk(*, project: Project, by: User, pairs: QuerySet[Pair], status: PairStatus, described: str = "") -> int:
     """Approve or reject every pair of ``pairs`` that is not so yet, in batches; how many were. ``described`` says which, for the log."""
     others = [other for other in PairStatus if other != status]
     ids = list(pairs.filter(project=project, status__in=others).order_by("pk").values_list("pk", flat=True))
@@ -82,9 +80,7 @@ def pairs_decide_bulk(
         with transaction.atomic():
             done += _set(some, by, others, status)
     if done:
-        audit.record(
-            project, by, f"pairs.{_verb(status)}", described[:200], after={"count": done, "status": status.value}
-        )
+        audit.record(project, by, f"pairs.{_verb(status)}", described[:200], after={"count": done, "status": status.value})
         project_touch(project)
     return done
 
@@ -95,9 +91,7 @@ def pairs_approve_by_rule(*, project: Project, by: User | None) -> int:
     The audit log and each pair's history name the rule, never a person, as the one that approved. Answers how many were approved.
     """
     waiting = (
-        Pair.objects.filter(project=project, status=PairStatus.PENDING, stale=False)
-        .exclude(document_id=None)
-        .order_by("document_id", "pk")
+        Pair.objects.filter(project=project, status=PairStatus.PENDING, stale=False).exclude(document_id=None).order_by("document_id", "pk")
     )
     texts = version_texts(project)
     sound = [
@@ -120,10 +114,7 @@ def pairs_approve_by_rule(*, project: Project, by: User | None) -> int:
 
 
 def _keeps_rule(pair: Pair, texts: Callable[[str], str]) -> bool:
-    fits = (
-        QUESTION_BOUNDS[0] <= len(pair.question) <= QUESTION_BOUNDS[1]
-        and ANSWER_BOUNDS[0] <= len(pair.answer) <= ANSWER_BOUNDS[1]
-    )
+    fits = QUESTION_BOUNDS[0] <= len(pair.question) <= QUESTION_BOUNDS[1] and ANSWER_BOUNDS[0] <= len(pair.answer) <= ANSWER_BOUNDS[1]
     return fits and bool(pair.sources) and all(source.holds_in(texts(source.version)) for source in pair.source_list)
 
 
@@ -166,6 +157,4 @@ def _set(
 
 
 def _verb(status: PairStatus) -> str:
-    return {"APPROVED": "approve", "REJECTED": "reject", "CHANGES": "request_changes", "PENDING": "reopen"}[
-        status.value
-    ]
+    return {"APPROVED": "approve", "REJECTED": "reject", "CHANGES": "request_changes", "PENDING": "reopen"}[status.value]

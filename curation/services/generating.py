@@ -28,9 +28,7 @@ def pairs_generate(*, project: Project, by: User | None, params: Mapping[str, An
     chunks = chunks_ensure(project)
     if chunks is None:
         raise PairError("There are no documents to make pairs from. Upload some, and let them be read first.")
-    return run_create(
-        project=project, stage=STAGE, params=params or {}, inputs={"chunks": chunks}, by=by, title="Generate pairs"
-    )
+    return run_create(project=project, stage=STAGE, params=params or {}, inputs={"chunks": chunks}, by=by, title="Generate pairs")
 
 
 def pairs_take_in(artifact: Artifact) -> dict[str, int]:
@@ -46,9 +44,7 @@ def pairs_take_in(artifact: Artifact) -> dict[str, int]:
         pairs = [_pair(row, artifact) for row in rows if _stands(row, texts)]
         fresh = {pair.question_hash: pair for pair in reversed(pairs)}  # of two with the same question the first counts
         with transaction.atomic():
-            known = set(
-                Pair.objects.filter(project=project, question_hash__in=fresh).values_list("question_hash", flat=True)
-            )
+            known = set(Pair.objects.filter(project=project, question_hash__in=fresh).values_list("question_hash", flat=True))
             new = [pair for key, pair in fresh.items() if key not in known]
             # somebody may write the same question between the look and the insert: theirs stands
             Pair.objects.bulk_create(reversed(new), ignore_conflicts=True)

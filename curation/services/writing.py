@@ -127,9 +127,7 @@ def pair_edit(*, pair: Pair, by: User, question: str, answer: str, reviewer: boo
     if not done:
         raise PairChanged
     PairChange.objects.create(pair=pair, by=by, before=before, after=after)
-    audit.record(
-        pair.project, by, "pair.edit", f"pair {pair.pk}", before={"status": pair.status}, after={"status": status}
-    )
+    audit.record(pair.project, by, "pair.edit", f"pair {pair.pk}", before={"status": pair.status}, after={"status": status})
     pair.refresh_from_db()
     return pair
 

@@ -34,10 +34,10 @@ def paraphrases(project: Project) -> list[Question]:
     documents = {document.name: document for document in Document.objects.filter(project=project)}
     questions = []
     for row in _lines("paraphrases.jsonl"):
-        document = documents.get(row["document"])
+        document = documents.get(row["topic"])
         text = document.latest.text() if document else ""
         if document is None or text.count(row["evidence"]) != 1:
-            raise DemoError(f"The evidence of “{row['question']}” does not stand once in {row['document']}.")
+            raise DemoError(f"The evidence of “{row['question']}” does not stand once in {row['topic']}.")
         start = text.index(row["evidence"])
         questions.append((row["question"], str(document.pk), start, start + len(row["evidence"])))
     return questions

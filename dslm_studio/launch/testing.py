@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -45,10 +46,13 @@ def checks() -> list[Checking]:
 
 
 def run(*, fast: bool, arguments: list[str]) -> int:
-    """0 when every check and every test passes."""
+    """0 when every check and every test passes. The tests make a home of their own (tests/settings.py)."""
     browser = None if fast else ensure_browser()
-    environment = test_environment(browser)
-    failed = run_checks(environment)
+    environment = bare_environment()
+    if browser:
+        environment["STUDIO_CHROMIUM"] = browser
+    with tempfile.TemporaryDirectory(prefix="studio-checks-") as folder:
+        failed = run_checks(environment | {"STUDIO_HOME": folder, "DJANGO_SETTINGS_MODULE": "dslm_studio.settings"})
     selection = ["-m", QUICK] if fast else []
     sys.stdout.flush()
     tests = subprocess.run([sys.executable, "-m", "pytest", *selection, *arguments], env=environment, cwd=ROOT)
@@ -57,16 +61,16 @@ def run(*, fast: bool, arguments: list[str]) -> int:
     return tests.returncode or (1 if failed else 0)
 
 
-def test_environment(browser: str | None) -> dict[str, str]:
-    """Tests keep their state in a folder of its own, so that the studio in ``var`` stays as it is."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "DATABASE_URL", "STUDIO_URL")}
-    environment["STUDIO_HOME"] = os.environ.get("STUDIO_TEST_HOME") or str(ROOT / "var" / "test")
-    environment["DJANGO_SETTINGS_MODULE"] = "dslm_studio.settings"
+def bare_environment() -> dict[str, str]:
+    """The user's environment less what would lead a test to a studio that is in use."""
+    ours = ("STUDIO_CHROMIUM", "STUDIO_TEST_CACHE", "STUDIO_MODELS_DIR")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ours or not (name.startswith("STUDIO_") or name in ("REDIS_URL", "DATABASE_URL", "VECTOR_STORE_URL", "ARTIFACT_STORE_URL"))
+    }
     environment.setdefault("HF_HUB_OFFLINE", "1")
     environment["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)])
-    if browser:
-        environment["STUDIO_CHROMIUM"] = browser
-    Path(environment["STUDIO_HOME"]).mkdir(parents=True, exist_ok=True)
     return environment
 
 

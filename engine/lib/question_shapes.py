@@ -48,7 +48,13 @@ _PARTICIPLE = r"(?P<done>\w{3,}ed|given|taken|written|found|held|bound|set|run|k
 _PASSIVE = re.compile(
     r"(?<=\s)(?P<be>is|are|must be|should be|shall be|may be|can be|cannot be) (?:(?:then|first|always|usually|typically|normally|only|also) )?"
     + _PARTICIPLE
-    + r" (?P<how>by|using|with|through|from left|to determine|in order|according|when|if|only if|only when|before|after|as soon|as an?|as the|until|unless|whenever|once (?!and)|in (?=the |an? |each |`)(?!the \w+ (?:order|form|way|manner|mode|case))|at)\b"
+    + r" (?P<how>by|using|with|through|from left|to determine|in order|according|when|if|only if|only when|before|after|as soon|as an?|as the|until|unless|whenever|once (?!and)|in (?=the |an? |each |`)(?!the \w+ (?:order|form|way|manner|mode|case))|at(?! (?:least|most|once|all|any)))\b"
+)
+
+
+_IS_A = re.compile(
+    r"(?<=\s)(?:(?P<be>is|are) (?:(?:simply|just|essentially|basically|merely) )?(?=an? |the |any |one |\*(?!\w+ed\*)))"
+    r"|(?<=\s)(?P<are>are) (?!\w+(?:ed|en|wn|lt) )(?=(?:(?!of|in|for|to|with|on|at|by|not|from|within)[\w-]+ ){0,3}[\w-]+s (?:of|that|which|for|whose)\b)"
 )
 
 
@@ -75,17 +81,21 @@ def subject_before(sentence: str, end: int) -> str | None:
 
 
 def definition(spot: Spot) -> Iterator[Found]:
-    """ "A generator is a function which …" """
-    match = re.search(r"(?<=\s)(?P<be>is|are) (?:(?:simply|just|essentially|basically) )?(?!\w+(?:ed|en|wn|lt) )(?=an? |the |any |one |\*|(?:[\w-]+ ){0,3}[\w-]+s (?:of|that|which|for|whose)\b)", spot.sentence)
+    """ "A generator is a function which …", "Strings are immutable sequences of …" """
+    match = _IS_A.search(spot.sentence)
     if not match or not (subject := subject_before(spot.sentence, match.start())):
         return
+    be = match["be"] or match["are"]
     plural = is_plural(subject)
-    if plural is not None and plural != (match["be"] == "are"):
+    if plural is not None and plural != (be == "are"):
         return
-    if words(subject)[0] in DETERMINERS and words(subject)[0] not in ("a", "an", "the"):
+    first = words(subject)[0]
+    if first in DETERMINERS and first not in ("a", "an", "the"):
         return
-    bonus = 0.25 if words(subject)[0] in ("a", "an") or "*" in subject or "“" in subject else 0.0
-    yield Found(f"{{topic}}what {match['be']} {lowered(subject, spot.names)}?", 0.75 + bonus, needs_topic=True)
+    if first == "the" and not re.search(r"[`*“]", subject) and not re.match(r"an? ", spot.sentence[match.end() :]):
+        return  # "The forearm is the preferred site" says which, not what
+    bonus = 0.25 if first in ("a", "an") or "*" in subject or "“" in subject else 0.0
+    yield Found(f"{{topic}}what {be} {lowered(subject, spot.names)}?", 0.75 + bonus)
 
 
 def equivalence(spot: Spot) -> Iterator[Found]:
@@ -241,7 +251,7 @@ def obligation(spot: Spot) -> Iterator[Found]:
         if verb == "refer":
             question = question[:-1] + " to?"
     elif verb == "be" and (modal in ("must", "shall", "should") or negated):
-        question = f"what {modal} {'not ' if negated else ''}be done with {low}?"
+        question = f"what {modal}{('not ' if modal == 'can' else ' not ') if negated else ' '}be done with {low}?"
     elif modal in ("must", "shall", "should"):
         question = f"what {modal} {low} {'not ' if negated else ''}do?"
     else:
@@ -329,6 +339,29 @@ def _main_clause(sentence: str) -> int | None:
                 continue
             return at
     return None
+
+
+# "In a generator function, the `return` statement indicates …": what stands before the comma goes into the question as it is
+_SETTING = re.compile(
+    r"(?P<setting>(?:In|For|During|Within|Outside|After|Before|At|On|With|Under|Inside|Without|Among) (?P<what>[^,;:()]{5,70})), (?=[a-zA-Z`*“])"
+)
+_NO_SETTING = re.compile(
+    r"\b(this|that|these|those|such|it|its|them|their|addition|general|particular|contrast|other|order|fact|practice|both|cases?|example|"
+    r"instance|most|more|details?|words|turn|effect|now|once|above|following|doing|information|simplicity|reason)\b",
+    re.IGNORECASE,
+)
+
+
+def setting_of(sentence: str) -> tuple[str, str]:
+    """The setting that the sentence opens with, if it is a plain one, and the sentence from its main clause on, with a capital."""
+    match = _SETTING.match(sentence)
+    if not match or _NO_SETTING.search(match["what"]) or match["what"].count("`") % 2:
+        return "", sentence
+    rest = sentence[match.end() :]
+    if words(rest)[:1] and words(rest)[0] in ("and", "or", "but", "which", "such", "as", "not"):
+        return "", sentence
+    setting = match["setting"]
+    return f"{setting[0].lower()}{setting[1:]}, ", rest[0].upper() + rest[1:]
 
 
 SHAPES: dict[str, Shape] = {

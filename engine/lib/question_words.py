@@ -1,6 +1,7 @@
 """The small grammar that questions are built with: closed word lists and a few rules, for English prose of any domain."""
 
 import re
+from collections import Counter
 
 # what an answer or a subject may not begin with: it points at something that a cold reader does not see
 DANGLING = frozenset(
@@ -80,6 +81,8 @@ def is_plural(subject: str) -> bool | None:
     first = head[0].lower()
     if first in ("a", "an", "each", "every", "one"):
         return False
+    if len(head) == 1 and first[0] in "“\"*":
+        return None
     last = head[-1].strip("“”\"*(),")
     if last.startswith("`") or last.endswith("`"):
         return None if len(head) > 1 else False
@@ -91,9 +94,10 @@ def is_plural(subject: str) -> bool | None:
 
 def names_in(text: str) -> frozenset[str]:
     """Words written with a capital inside sentences and never small: names, and what a contract defines."""
-    inside = set(re.findall(r"\b(?!section|chapter|article|see\b|in\b)[a-z]+,? ([A-Z][\w-]*)(?= [a-z]|[.,;)])", text))
+    inside = Counter(re.findall(r"\b(?!section|chapter|article|see\b|in\b)[a-z]+,? ([A-Z][\w-]*)(?= [a-z]|[.,;)])", text))
     small = set(re.findall(r"(?<![\w`])[a-z][\w-]+", text))
-    return frozenset(word for word in inside if word.lower() not in small or word[1:] != word[1:].lower())
+    twice = {word for word, times in inside.items() if times > 1}  # once may be a title that is quoted
+    return frozenset(word for word in twice if word.lower() not in small or word[1:] != word[1:].lower())
 
 
 def lowered(phrase: str, names: frozenset[str]) -> str:

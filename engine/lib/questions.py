@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.lib.question_shapes import SHAPES, Spot
+from engine.lib.question_shapes import SHAPES, Spot, setting_of
 from engine.lib.question_words import DANGLING, VAGUE, content_words, heading_lowered, names_in, words
 from engine.lib.sections import Section, plain, sections_of
 from engine.lib.sentences import Sentence, sentences_of
@@ -58,17 +58,21 @@ def candidates_of(text: str, title: str, *, minimum: int, maximum: int, shapes: 
         topic = topic_of(section, title, names)
         shared, group = group, not any(block.kind != "heading" for block in section.blocks)
         for sentence, called, opening, alone in _sentences(text, section):
-            spot = Spot(sentence.text, called or topic.called, opening and not (shared and topic.called), names)
+            setting, main = setting_of(sentence.text)
+            spot = Spot(main, called or topic.called, opening and not (shared and topic.called), names)
             problem = unfit(sentence.text, minimum, maximum, in_code=bool(spot.called and opening))
             for name, shape in SHAPES.items():
                 if name not in shapes or problem:
                     continue
                 for made in shape(spot):
-                    question = dressed(made.question, topic, called, about, made.needs_topic)
+                    if setting and "{topic}" not in made.question:
+                        continue
+                    asked = made.question.replace("{topic}", "{topic}" + setting)
+                    question = dressed(asked, topic, called, about, made.needs_topic)
                     if question is None:
                         continue
                     score = made.score + quality(sentence.text, question, alone) - vagueness(made.question, topic)
-                    key = normalised(f"{made.question} {called or topic.phrase}")
+                    key = normalised(f"{asked} {called or topic.phrase}")
                     found.append(Candidate(question, sentence.text, name, sentence.start, sentence.end, score, key))
     return without_ambiguous(found)
 
@@ -92,11 +96,12 @@ def topic_of(section: Section, title: str, names: frozenset[str]) -> Topic:
 def _phrase(heading: str, names: frozenset[str]) -> str:
     """A heading as part of a sentence; a long or odd one in quotes."""
     bare = re.sub(r"^\d+(\.\d+)*\.?\s+", "", re.sub(r"(?<!\w)\*+|\*+(?!\w)", "", heading)).strip(" .:")
+    bare = re.sub(r"^(Article|Section|Chapter|Part|Annex|Clause|Appendix)\s+[\dIVXLA-Z.]+\s*[:.–—-]\s*(?=\w)", "", bare)
     if len(bare.split()) > 8 or re.search(r"[?!:—]", bare):
         return f"“{bare}”"
     phrase = heading_lowered(bare, names)
     singular = re.search(r"\b(statement|clause|operator|method|function|type|attribute|class|object|module|loop|keyword|procedure|policy|agreement)$", phrase)
-    if singular and not re.match(r"(the|an?|your|our)\b", phrase):
+    if singular and not re.match(r"(the|an?|your|our|\w+ing)\b", phrase):
         phrase = f"the {phrase}"
     return phrase
 
@@ -144,6 +149,10 @@ def unfit(answer: str, minimum: int, maximum: int, in_code: bool = False) -> str
     if not found or len(found) < 6:
         return "short"
     head = found[0]
+    if setting_of(answer)[0]:
+        head = words(setting_of(answer)[1])[0] if words(setting_of(answer)[1]) else head
+        if head in ("if", "when", "in", "by", "use"):
+            return "dangling"
     allowed = ("if", "when", "unless", "where", "once", "as", "whenever", "by", "note", "there", "unlike", "in", "use")
     if head in DANGLING and not (head in allowed and re.match(r"(If|When|Unless|Where|Once|Whenever|As (long|soon)|By default|Note that|There (are|exist)|Unlike|In (case|contrast))\b", answer)):
         if not (in_code and head in ("like",)):

@@ -48,9 +48,7 @@ def make_app(secret: str, shelf: Shelf) -> Starlette:
         try:
             return grants.check(secret, token).models
         except grants.GrantError as error:
-            raise ApiError(
-                401, error.code, str(error), where="Authorization", mend="Ask the studio for a new one."
-            ) from error
+            raise ApiError(401, error.code, str(error), where="Authorization", mend="Ask the studio for a new one.") from error
 
     def granted(models: dict[str, Servable], name: str) -> Servable:
         if name not in models:
@@ -93,19 +91,12 @@ def make_app(secret: str, shelf: Shelf) -> Starlette:
             else lambda row: row.tolist()
         )
         read = sum(min(length, limit) for length in found.lengths)
-        cut = [
-            {"index": index, "tokens": length, "read": limit}
-            for index, length in enumerate(found.lengths)
-            if length > limit
-        ]
+        cut = [{"index": index, "tokens": length, "read": limit} for index, length in enumerate(found.lengths) if length > limit]
         return JSONResponse(
             {
                 "object": "list",
                 "model": request.model,
-                "data": [
-                    {"object": "embedding", "index": index, "embedding": encode(row)}
-                    for index, row in enumerate(found.vectors)
-                ],
+                "data": [{"object": "embedding", "index": index, "embedding": encode(row)} for index, row in enumerate(found.vectors)],
                 "usage": {"prompt_tokens": read, "total_tokens": read},
                 "truncated": cut,  # beyond OpenAI's: the texts of which the model read only the beginning
             }
@@ -119,14 +110,10 @@ def make_app(secret: str, shelf: Shelf) -> Starlette:
         return Response(status_code=499)  # goes nowhere; without it every hang-up would be a traceback in the log
 
     async def unknown(http: HttpRequest, error: Exception) -> Response:
-        return JSONResponse(
-            ApiError(404, "no_such_path", "There is nothing at this address.", where=http.url.path).body(), 404
-        )
+        return JSONResponse(ApiError(404, "no_such_path", "There is nothing at this address.", where=http.url.path).body(), 404)
 
     async def wrong_method(http: HttpRequest, error: Exception) -> Response:
-        return JSONResponse(
-            ApiError(405, "method", "This address does not take this method.", where=http.method).body(), 405
-        )
+        return JSONResponse(ApiError(405, "method", "This address does not take this method.", where=http.method).body(), 405)
 
     routes = [
         Route("/health", health),
@@ -135,7 +122,8 @@ def make_app(secret: str, shelf: Shelf) -> Starlette:
         Route("/v1/completions", completions, methods=["POST"]),
         Route("/v1/embeddings", embeddings, methods=["POST"]),
     ]
-    handlers: dict[Any, Any] = {404: unknown, 405: wrong_method, ApiError: fault, ClientDisconnect: nobody_there, Exception: fault}
+    handlers: dict[Any, Any] = {404: unknown, 405: wrong_method, ApiError: fault, Exception: fault}
+    handlers[ClientDisconnect] = nobody_there
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.add_middleware(_OnlyThisHost)
     return app
@@ -201,17 +189,13 @@ async def _hung_up(http: HttpRequest) -> None:
         pass
 
 
-async def _answered(
-    http: HttpRequest, shelf: Shelf, servable: Servable, request: ChatRequest | CompletionRequest
-) -> Response:
+async def _answered(http: HttpRequest, shelf: Shelf, servable: Servable, request: ChatRequest | CompletionRequest) -> Response:
     parts = answer(shelf, servable, request)
-    # the first part is waited for before the status is sent: by then the model is loaded and the prompt was short enough
+    # the first part is waited for before the status is sent: by then the model is loaded and the prompt fits
     first = await _unless_gone(http, anext(parts))
     shape = _Shape(request)
     if request.stream:
-        return StreamingResponse(
-            _events(first, parts, shape), media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
-        )
+        return StreamingResponse(_events(first, parts, shape), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
     return JSONResponse(await _unless_gone(http, _whole(first, parts, shape)))
 
 
@@ -252,9 +236,7 @@ class _Shape:
         self.include_usage = request.stream_options.include_usage
         self._head = {
             "id": ("chatcmpl-" if self._chat else "cmpl-") + uuid.uuid4().hex,
-            "object": ("chat.completion.chunk" if request.stream else "chat.completion")
-            if self._chat
-            else "text_completion",
+            "object": ("chat.completion.chunk" if request.stream else "chat.completion") if self._chat else "text_completion",
             "created": int(time.time()),
             "model": request.model,
         }
@@ -297,11 +279,7 @@ def serve(port: int) -> None:
     if not secret:
         sys.exit(f"{SECRET_VARIABLE} is not set: the studio sets it when it starts this server.")
     os.environ["HF_HUB_OFFLINE"] = "1"  # models come from the store, never from a hub
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(0)
-    )  # uvicorn raises the signal again once it has closed everything
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again once it has closed everything
     app = make_app(secret, Shelf(memory_budget()))
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE
-    )
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
     _Server(config).run()

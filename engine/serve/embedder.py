@@ -61,9 +61,7 @@ class Embedder:
             if stopped():
                 raise Stopped
             rows = order[begin : begin + BATCH]
-            found = self._model.encode(
-                [texts[row] for row in rows], batch_size=BATCH, convert_to_tensor=True, show_progress_bar=False
-            )
+            found = self._model.encode([texts[row] for row in rows], batch_size=BATCH, convert_to_tensor=True, show_progress_bar=False)
             block = found.float().cpu().numpy()
             if vectors is None:
                 vectors = np.empty((len(texts), block.shape[1]), dtype=np.float32)

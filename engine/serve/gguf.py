@@ -67,9 +67,7 @@ class GgufModel:
                 where=str(path),
                 mend="Make or import the model again.",
             ) from error
-        self._is_end: Callable[[int], bool] = lambda token: llama_cpp.llama_vocab_is_eog(
-            self._llama._model.vocab, token
-        )
+        self._is_end: Callable[[int], bool] = lambda token: llama_cpp.llama_vocab_is_eog(self._llama._model.vocab, token)
         self._prefix_length = llama_cpp.Llama.longest_token_prefix
         metadata = self._llama.metadata
         trained = int(metadata.get(metadata.get("general.architecture", "") + ".context_length", LONGEST_CONTEXT))
@@ -90,13 +88,9 @@ class GgufModel:
             raise no_chat_template()
         try:
             prompt = self._format(messages=[message.model_dump() for message in messages]).prompt
-        except (
-            Exception
-        ) as error:  # the template is the model's own code and may refuse a role or an order of turns in any way
+        except Exception as error:  # the template is the model's own code and may refuse a role or an order of turns in any way
             raise refused_by_template(error) from error
-        return self._llama.tokenize(
-            prompt.encode(), add_bos=False, special=True
-        )  # the template writes its own first token
+        return self._llama.tokenize(prompt.encode(), add_bos=False, special=True)  # the template writes its own first token
 
     def text_tokens(self, text: str) -> list[int]:
         return self._llama.tokenize(text.encode(), add_bos=self._add_bos, special=False)
@@ -111,13 +105,9 @@ class GgufModel:
     ) -> None:
         llama = self._llama
         self._read(tokens, stopped)
-        llama.set_seed(
-            0xFFFFFFFF if sampling.seed is None else sampling.seed
-        )  # llama.cpp draws a seed of its own for this one
+        llama.set_seed(0xFFFFFFFF if sampling.seed is None else sampling.seed)  # llama.cpp draws a seed of its own for this one
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        answer = llama.generate(
-            [], reset=False, temp=sampling.temperature, top_p=sampling.top_p, top_k=0, min_p=0.0, repeat_penalty=1.0
-        )
+        answer = llama.generate([], reset=False, temp=sampling.temperature, top_p=sampling.top_p, top_k=0, min_p=0.0, repeat_penalty=1.0)
         for token in answer:
             if self._is_end(token):
                 break

@@ -31,12 +31,8 @@ class HfModel:
         base = Path(servable.base) if servable.base else folder
         try:
             own_tokenizer = (folder / "tokenizer_config.json").is_file()
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(
-                folder if own_tokenizer else base, local_files_only=True
-            )
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                base, dtype=torch.bfloat16, local_files_only=True, use_safetensors=True
-            )
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder if own_tokenizer else base, local_files_only=True)
+            model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16, local_files_only=True, use_safetensors=True)
             ends = model.generation_config.eos_token_id
             if servable.base:
                 model = _with_adapter(model, folder, len(self._tokenizer))
@@ -51,11 +47,7 @@ class HfModel:
         self._model = model.to(device).eval()
         self._device = device
         self.context = min(getattr(model.config, "max_position_embeddings", None) or LONGEST_CONTEXT, LONGEST_CONTEXT)
-        self._ends = {
-            end
-            for end in (ends if isinstance(ends, list) else [ends]) + [self._tokenizer.eos_token_id]
-            if end is not None
-        }
+        self._ends = {end for end in (ends if isinstance(ends, list) else [ends]) + [self._tokenizer.eos_token_id] if end is not None}
         # the model's own sampling defaults are dropped: a request means the same for every model
         self._config = GenerationConfig(
             do_sample=False,
@@ -72,9 +64,7 @@ class HfModel:
             prompt = self._tokenizer.apply_chat_template(
                 [message.model_dump() for message in messages], tokenize=False, add_generation_prompt=True
             )
-        except (
-            Exception
-        ) as error:  # the template is the model's own code and may refuse a role or an order of turns in any way
+        except Exception as error:  # the template is the model's own code and may refuse a role or an order of turns in any way
             raise refused_by_template(error) from error
         return self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
 
@@ -128,9 +118,7 @@ def _with_adapter(model: Any, folder: Path, vocabulary: int) -> Any:
             where=str(folder),
             mend="Train the adapter again.",
         )
-    if (
-        vocabulary > model.get_input_embeddings().num_embeddings
-    ):  # training added tokens, a chat template's for instance
+    if vocabulary > model.get_input_embeddings().num_embeddings:  # training added tokens, a chat template's for instance
         model.resize_token_embeddings(vocabulary)
     return PeftModel.from_pretrained(model, folder)
 

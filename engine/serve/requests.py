@@ -66,9 +66,7 @@ class Options(BaseModel):
             raise ValueError("only one answer a request is supported (n = 1)")
         if (body.get("response_format") or {"type": "text"}).get("type") != "text":
             raise ValueError("response_format other than text is not supported by this server")
-        given = {
-            name: value for name, value in body.items() if value is not None
-        }  # null means "the default" in OpenAI's API
+        given = {name: value for name, value in body.items() if value is not None}  # null means "the default" in OpenAI's API
         if "max_completion_tokens" in given:
             given["max_tokens"] = given.pop("max_completion_tokens")
         if isinstance(given.get("stop"), str):
@@ -115,6 +113,4 @@ def parse(kind: type[Request], body: bytes) -> Request:
             400, "invalid_request", f"{where}: {message}" if where else message, where=where, mend="Change this field."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ApiError(
-            400, "invalid_json", "The request's body is no JSON.", where="body", mend="Send a JSON object."
-        ) from error
+        raise ApiError(400, "invalid_json", "The request's body is no JSON.", where="body", mend="Send a JSON object.") from error

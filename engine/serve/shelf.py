@@ -77,9 +77,7 @@ class Shelf:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self._places: dict[tuple[str, str, str | None], _Place] = {}
-        self._door = (
-            asyncio.Lock()
-        )  # who needs room waits here, and later comers behind: a model in demand cannot keep others out for ever
+        self._door = asyncio.Lock()  # who needs room waits here, and later comers behind: a model in demand cannot keep others out for ever
         self._freed = asyncio.Event()
 
     def facts(self) -> dict[str, int]:

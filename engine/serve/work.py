@@ -24,9 +24,7 @@ class Finished:
     finish_reason: str
 
 
-async def answer(
-    shelf: Shelf, servable: Servable, request: ChatRequest | CompletionRequest
-) -> AsyncIterator[str | Finished]:
+async def answer(shelf: Shelf, servable: Servable, request: ChatRequest | CompletionRequest) -> AsyncIterator[str | Finished]:
     """Text as it is written, then ``Finished``. Closing the iterator stops the model."""
     if servable.kind not in WRITERS:
         raise ApiError(
@@ -64,12 +62,8 @@ async def answer(
         task.cancel()  # leaves the queue; a running thread sees ``gone`` at its next token
 
 
-def _write(
-    model: TextModel, request: ChatRequest | CompletionRequest, send: Callable[[str], None], gone: Callable[[], bool]
-) -> Finished:
-    tokens = (
-        model.chat_tokens(request.messages) if isinstance(request, ChatRequest) else model.text_tokens(request.prompt)
-    )
+def _write(model: TextModel, request: ChatRequest | CompletionRequest, send: Callable[[str], None], gone: Callable[[], bool]) -> Finished:
+    tokens = model.chat_tokens(request.messages) if isinstance(request, ChatRequest) else model.text_tokens(request.prompt)
     if not tokens:
         raise ApiError(400, "empty_prompt", "The prompt is empty.", where="prompt", mend="Send some text.")
     room = model.context - len(tokens)
@@ -97,9 +91,7 @@ def _write(
 async def embed(shelf: Shelf, servable: Servable, texts: list[str]) -> tuple[Embedded, int]:
     """The vectors, and the model's limit in tokens. Cancelling stops between two batches."""
     if servable.kind != "embedder":
-        raise ApiError(
-            400, "model_kind", "This model writes; it makes no embeddings.", where="model", mend="Choose an embedder."
-        )
+        raise ApiError(400, "model_kind", "This model writes; it makes no embeddings.", where="model", mend="Choose an embedder.")
     gone = threading.Event()
 
     async def work() -> tuple[Embedded, int]:

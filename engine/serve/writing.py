@@ -39,7 +39,7 @@ class TextModel(Protocol):
         write: Callable[[str], bool],
         stopped: Callable[[], bool],
     ) -> None:
-        """Call ``write`` with the text of each new token ("" for half a character), until it returns False, ``most`` tokens
+        """Call ``write`` with the text of each token ("" for half a character), until it returns False, ``most`` tokens
         are written or the model ends. Raises ``Stopped`` when ``stopped`` turns true while the prompt is being read."""
         ...
 

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
@@ -15,10 +15,7 @@ ShapeName = Literal[
     "change", "enumeration", "comparison", "condition", "term", "equivalence", "purpose", "default", "reason",
     "signature", "definition", "error", "role", "manner", "obligation", "note",
 ]  # fmt: skip
-ALL_SHAPES: list[ShapeName] = [
-    "change", "enumeration", "comparison", "condition", "term", "equivalence", "purpose", "default", "reason",
-    "signature", "definition", "error", "role", "manner", "obligation", "note",
-]  # fmt: skip
+ALL_SHAPES: list[ShapeName] = list(get_args(ShapeName))
 
 
 class Params(StageParams):

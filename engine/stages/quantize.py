@@ -71,6 +71,13 @@ def run(ctx: Context, params: Params) -> None:
     with ctx.phase("check", "Comparing with the model"):
         model, tokenizer = models.load_model(ctx.inputs["model"]), models.load_tokenizer(ctx.inputs["model"])
         facts = check(model, tokenizer, gguf_files.open_file(path, threads=cores()), params.prompt, gguf_files, models, parity)
+        if facts["token_agreement"] < 0.5:
+            ctx.warn(
+                "quantised_differs",
+                f"Asked “{params.prompt}” the {params.level} file says something else than the model: “{facts['answer']}” "
+                f"instead of “{facts['model_answer']}”.",
+                where=params.level, mend="Small models lose much at 4 bits: compare their scores, or choose q8_0.",
+            )  # fmt: skip
         ctx.sample(f"The {params.level} file", params.prompt, facts["answer"])
     size = path.stat().st_size
     facts |= {

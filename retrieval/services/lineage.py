@@ -21,11 +21,7 @@ def chunks_artifact(*, project: Project) -> Artifact | None:
 
     Where one run read them all, that run's own artifact; else they are written together once, and found again while nothing changes.
     """
-    documents = (
-        Document.objects.filter(project=project, deleted_at=None, current__isnull=False)
-        .select_related("current")
-        .order_by("name")
-    )
+    documents = Document.objects.filter(project=project, deleted_at=None, current__isnull=False).select_related("current").order_by("name")
     versions = [document.current for document in documents if document.current]
     if not versions:
         return None

@@ -98,8 +98,4 @@ def measurement_run(measurement_id: UUID) -> None:
 
 
 def _end(measurement_id: UUID, after: MeasurementStatus, **fields: object) -> bool:
-    return bool(
-        Measurement.objects.filter(pk=measurement_id, status__in=LIVE).update(
-            status=after, beat_at=timezone.now(), **fields
-        )
-    )
+    return bool(Measurement.objects.filter(pk=measurement_id, status__in=LIVE).update(status=after, beat_at=timezone.now(), **fields))

@@ -40,9 +40,7 @@ class _Taken(Exception):
 
 def waiting_of(project: Project) -> QuerySet[DocumentVersion]:
     """Versions that nobody is reading yet, oldest first."""
-    found = DocumentVersion.objects.filter(
-        document__project=project, document__deleted_at=None, status=VersionStatus.UPLOADED
-    )
+    found = DocumentVersion.objects.filter(document__project=project, document__deleted_at=None, status=VersionStatus.UPLOADED)
     return found.select_related("document").order_by("created_at", "pk")
 
 
@@ -61,9 +59,7 @@ def documents_ingest(*, project: Project, by: User | None, only_new: bool = Fals
         if not versions:
             if run := live_ingests(project).order_by("created_at").first():
                 return run
-            raise ReadingError(
-                "There is nothing to read: every document has been read. Upload one, or try a failed one again."
-            )
+            raise ReadingError("There is nothing to read: every document has been read. Upload one, or try a failed one again.")
         artifact = _documents_artifact(project, versions)
         try:
             return _start(project, versions, artifact, by)
@@ -77,9 +73,7 @@ def documents_ingest(*, project: Project, by: User | None, only_new: bool = Fals
 
 @transaction.atomic
 def _start(project: Project, versions: list[DocumentVersion], artifact: Artifact, by: User | None) -> Run:
-    title = (
-        "Read 1 document" if len(versions) == 1 else f"Read {len(versions)} documents"
-    )  # no names: a title outlives its documents
+    title = "Read 1 document" if len(versions) == 1 else f"Read {len(versions)} documents"  # no names: a title outlives its documents
     run = run_create(project=project, stage=STAGE, params={}, inputs={"documents": artifact}, by=by, title=title)
     for position, version in enumerate(versions):
         mine = DocumentVersion.objects.filter(pk=version.pk, status=VersionStatus.UPLOADED)
@@ -91,18 +85,14 @@ def _start(project: Project, versions: list[DocumentVersion], artifact: Artifact
 def _documents_artifact(project: Project, versions: list[DocumentVersion]) -> Artifact:
     """The files as the engine gets them: hard links under generated names, and their list."""
     settings.ARTIFACT_ROOT.mkdir(parents=True, exist_ok=True)
-    folder = Path(
-        tempfile.mkdtemp(prefix="documents-", dir=settings.ARTIFACT_ROOT)
-    )  # on the same disk, so that links and renames work
+    folder = Path(tempfile.mkdtemp(prefix="documents-", dir=settings.ARTIFACT_ROOT))  # on the same disk, so that links and renames work
     try:
         with open(folder / "documents.jsonl", "w", encoding="utf-8") as lines:
             for version in versions:
                 name = f"files/{version.pk}{version.path.suffix}"
                 files.link_or_copy(version.path, folder / name)
                 row = {"id": str(version.document_id), "version": str(version.pk), "name": version.document.name}
-                lines.write(
-                    json.dumps(row | {"file": name, "media_type": version.media_type}, ensure_ascii=False) + "\n"
-                )
+                lines.write(json.dumps(row | {"file": name, "media_type": version.media_type}, ensure_ascii=False) + "\n")
         return artifact_register(project=project, kind="documents", folder=folder, facts={"documents": len(versions)})
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -138,11 +128,7 @@ def ingest_waiting(project: Project, *, settle: bool = False) -> Run | None:
     if oldest is None or newest is None or live_ingests(project).exists():
         return None
     now = timezone.now()
-    if (
-        settle
-        and now - newest.created_at < timedelta(seconds=SETTLE_SECONDS / 2)
-        and now - oldest.created_at < PATIENCE
-    ):
+    if settle and now - newest.created_at < timedelta(seconds=SETTLE_SECONDS / 2) and now - oldest.created_at < PATIENCE:
         return None
     try:
         return documents_ingest(project=project, by=newest.created_by, only_new=True)
@@ -159,9 +145,7 @@ def restart(versions: Collection[UUID]) -> int:
 
 def documents_retry(*, project: Project, documents: Collection[UUID], by: User) -> int:
     """Have the latest versions of ``documents`` read again where reading failed or was stopped. How many."""
-    latest = DocumentVersion.objects.filter(
-        document__project=project, document__in=documents, document__latest_id=F("pk")
-    )
+    latest = DocumentVersion.objects.filter(document__project=project, document__in=documents, document__latest_id=F("pk"))
     count = restart(list(latest.values_list("pk", flat=True)))
     if count:
         audit.record(project, by, "document.retry", f"{count} documents", after={"count": count})
@@ -180,9 +164,7 @@ def run_ended(run: Run) -> None:
         error = said.get(version.document.name) if not stopped else None
         error = error or _reason(run, stopped=stopped)
         after = VersionStatus.UPLOADED if stopped else VersionStatus.FAILED
-        DocumentVersion.objects.filter(pk=version.pk, status=VersionStatus.READING, run=run).update(
-            status=after, error=error
-        )
+        DocumentVersion.objects.filter(pk=version.pk, status=VersionStatus.READING, run=run).update(status=after, error=error)
     ingest_waiting(run.project)
 
 
@@ -208,8 +190,4 @@ def _said_of_files(run: Run) -> dict[str, dict[str, str]]:
     """File name → what the engine said about it. A run in which no file could be read hands nothing over but these words."""
     events = run.events.filter(attempt=run.attempt, type="warning").values_list("data", flat=True)
     keys = ("code", "message", "mend")
-    return {
-        data["where"]: {key: data.get(key, "") for key in keys}
-        for data in events
-        if data.get("where") and data.get("mend")
-    }
+    return {data["where"]: {key: data.get(key, "") for key in keys} for data in events if data.get("where") and data.get("mend")}

@@ -1,4 +1,4 @@
-"""From a ``chunks`` artifact into rows and vectors. Idempotent: who died half-way is followed by one that does it all again, to the same end.
+"""From a ``chunks`` artifact into rows and vectors. Idempotent: who died half-way is followed by one that does it all again.
 
 The order makes it safe at every point: text and chunk rows, then vectors, then the versions turn READY (from here on they are found),
 then what they replace leaves the index, and the index says ready last.
@@ -39,11 +39,7 @@ def chunks_take_in(artifact: Artifact) -> None:
     rows = {UUID(row["version"]): row for row in _lines(folder / "documents.jsonl")}
     found = DocumentVersion.objects.filter(pk__in=rows, document__project=project, document__deleted_at=None)
     versions = {version.pk: version for version in found.select_related("document")}
-    done = {
-        pk
-        for pk, version in versions.items()
-        if version.status == VersionStatus.READY and version.artifact_id == artifact.pk
-    }
+    done = {pk for pk, version in versions.items() if version.status == VersionStatus.READY and version.artifact_id == artifact.pk}
     read = [pk for pk, row in rows.items() if row["status"] == "ok" and pk in versions]
     index = _index(project, artifact, folder)
     _texts(folder, rows, [versions[pk] for pk in read])
@@ -56,9 +52,7 @@ def chunks_take_in(artifact: Artifact) -> None:
         _failed(versions[pk], rows[pk])
     fault("documents.after_ready")
     _index_done(index, artifact)
-    for document in Document.objects.filter(
-        versions__in=rows.keys(), project=project, deleted_at__isnull=False
-    ).distinct():
+    for document in Document.objects.filter(versions__in=rows.keys(), project=project, deleted_at__isnull=False).distinct():
         document_erase(document)  # deleted while it was read: its text is in what the run made
 
 
@@ -91,23 +85,16 @@ def _chunks(folder: Path, read: set[UUID], space: Space, vectors_file: Path) -> 
     chunks = store()
     chunks.remove(space, read)
     counts: dict[UUID, int] = {}
-    wanted = (
-        (number, row) for number, row in enumerate(_lines(folder / "chunks.jsonl")) if UUID(row["version"]) in read
-    )
+    wanted = ((number, row) for number, row in enumerate(_lines(folder / "chunks.jsonl")) if UUID(row["version"]) in read)
     for batch in batched(wanted, BATCH):
         with transaction.atomic():
             made = [_chunk(row) for _, row in batch]
             fields = ["text", "start", "end", "page", "page_end", "headings", "tokens"]
-            Chunk.objects.bulk_create(
-                made, update_conflicts=True, unique_fields=["id"], update_fields=fields, batch_size=BATCH
-            )
+            Chunk.objects.bulk_create(made, update_conflicts=True, unique_fields=["id"], update_fields=fields, batch_size=BATCH)
         fault("documents.after_rows")
         chunks.add(
             space,
-            [
-                StoredChunk(one.pk, one.version_id, _words(one), vectors[number])
-                for one, (number, _) in zip(made, batch, strict=True)
-            ],
+            [StoredChunk(one.pk, one.version_id, _words(one), vectors[number]) for one, (number, _) in zip(made, batch, strict=True)],
         )
         fault("documents.after_vectors")
         for version, group in groupby(made, key=lambda one: one.version_id):
@@ -166,9 +153,7 @@ def _ready(version: DocumentVersion, row: Row, chunks: int, artifact: Artifact) 
     replaced = list(older.values_list("pk", flat=True))
     Document.objects.filter(pk=document.pk).update(current=version)
     DocumentVersion.objects.filter(pk__in=replaced).update(superseded_at=timezone.now())
-    reread = (
-        version.status == VersionStatus.READY and version.artifact_id != artifact.pk
-    )  # its text may have changed under its pairs
+    reread = version.status == VersionStatus.READY and version.artifact_id != artifact.pk  # its text may have changed under its pairs
     mark_stale(document.project, [*replaced, *([version.pk] if reread else [])])
 
 
@@ -184,16 +169,12 @@ def _failed(version: DocumentVersion, row: Row) -> None:
 def _index_done(index: Index, artifact: Artifact) -> None:
     """Take what is not searched any more out of the index, and let the index say what it holds. The last step."""
     space = space_of(index)
-    gone = DocumentVersion.objects.filter(
-        document__project=index.project_id, superseded_at__isnull=False, status=VersionStatus.READY
-    )
+    gone = DocumentVersion.objects.filter(document__project=index.project_id, superseded_at__isnull=False, status=VersionStatus.READY)
     outdated = list(gone.filter(document__versions__artifact=artifact).distinct().values_list("pk", flat=True))
     chunks = store()
     for some in batched(outdated, BATCH):
         chunks.remove(space, some)
     with transaction.atomic():
-        Index.objects.filter(pk=index.pk).update(
-            ready=True, chunk_count=chunks.count(space), artifact=artifact, updated_at=timezone.now()
-        )
+        Index.objects.filter(pk=index.pk).update(ready=True, chunk_count=chunks.count(space), artifact=artifact, updated_at=timezone.now())
         # Vectors of two models cannot be compared: the newest one's index is searched, and the others wait to be removed with the project
         Index.objects.filter(project=index.project_id).exclude(pk=index.pk).update(ready=False)

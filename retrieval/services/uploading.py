@@ -110,9 +110,7 @@ def _record(project: Project, name: str, version: DocumentVersion, by: User) -> 
         if latest is not None and latest.sha256 == version.sha256:
             places.erase(version.path)
             if restart([latest.pk]):
-                return UploadResult(
-                    name, True, "Already here; it will be read again", "", str(document.pk), str(latest.pk)
-                )
+                return UploadResult(name, True, "Already here; it will be read again", "", str(document.pk), str(latest.pk))
             return UploadResult(name, True, "Already here, unchanged", "", str(document.pk))
         version.document = document
         version.number = (latest.number if latest else 0) + 1
@@ -155,9 +153,7 @@ def _document(project: Project, name: str, version: DocumentVersion, by: User) -
 
 def _twin(project: Project, document: Document, version: DocumentVersion) -> str:
     """The name of another document with the same bytes; noted on the version as a finding."""
-    other = (
-        Document.objects.filter(project=project, deleted_at=None, sha256=version.sha256).exclude(pk=document.pk).first()
-    )
+    other = Document.objects.filter(project=project, deleted_at=None, sha256=version.sha256).exclude(pk=document.pk).first()
     if other is None:
         return ""
     finding = {"code": "same_bytes", "message": f"The same file as “{other.name}”.", "of": str(other.pk)}

@@ -41,9 +41,7 @@ class ChunkStore(Protocol):
     def finish(self, space: Space) -> None:
         """Called after the last ``add``: bring full-text and vector indexes up to date."""
 
-    def by_vector(
-        self, space: Space, vector: Any, limit: int, only: Collection[UUID] | None = None
-    ) -> list[tuple[UUID, float]]:
+    def by_vector(self, space: Space, vector: Any, limit: int, only: Collection[UUID] | None = None) -> list[tuple[UUID, float]]:
         """The nearest chunks with their cosine similarity, best first; ``only`` restricts the search to these."""
 
     def by_words(self, space: Space, query: str, limit: int) -> list[tuple[UUID, float]]:

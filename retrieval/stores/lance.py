@@ -65,9 +65,7 @@ class LanceStore:
                 _index_vectors(table)
             table.optimize(cleanup_older_than=KEEP_VERSIONS)
 
-    def by_vector(
-        self, space: Space, vector: Any, limit: int, only: Collection[UUID] | None = None
-    ) -> list[tuple[UUID, float]]:
+    def by_vector(self, space: Space, vector: Any, limit: int, only: Collection[UUID] | None = None) -> list[tuple[UUID, float]]:
         def ask(table: Any) -> Any:
             query = table.search(vector, vector_column_name="vector", query_type="vector").distance_type("cosine")
             if only is not None:
@@ -83,12 +81,7 @@ class LanceStore:
         from lancedb.query import MatchQuery
 
         def ask(table: Any) -> Any:
-            return (
-                table.search(MatchQuery(words, "words"), query_type="fts")
-                .select(["id", "_score"])
-                .limit(limit)
-                .to_arrow()
-            )
+            return table.search(MatchQuery(words, "words"), query_type="fts").select(["id", "_score"]).limit(limit).to_arrow()
 
         words = _plain(query)
         found = self._ask(space, ask) if words else None

@@ -61,16 +61,12 @@ class WeaviateStore:
 
         tenant = self._tenant(space)
         if tenant is not None and versions:
-            tenant.data.delete_many(
-                where=Filter.by_property("version").contains_any([str(version) for version in versions])
-            )
+            tenant.data.delete_many(where=Filter.by_property("version").contains_any([str(version) for version in versions]))
 
     def finish(self, space: Space) -> None:
         """The server keeps its indexes itself."""
 
-    def by_vector(
-        self, space: Space, vector: Any, limit: int, only: Collection[UUID] | None = None
-    ) -> list[tuple[UUID, float]]:
+    def by_vector(self, space: Space, vector: Any, limit: int, only: Collection[UUID] | None = None) -> list[tuple[UUID, float]]:
         from weaviate.classes.query import Filter, MetadataQuery
 
         tenant = self._tenant(space)
@@ -129,9 +125,7 @@ class WeaviateStore:
             client.collections.create(
                 name,
                 properties=[
-                    Property(
-                        name="version", data_type=DataType.TEXT, tokenization=Tokenization.FIELD, index_searchable=False
-                    ),
+                    Property(name="version", data_type=DataType.TEXT, tokenization=Tokenization.FIELD, index_searchable=False),
                     Property(name="words", data_type=DataType.TEXT, tokenization=Tokenization.WORD),
                 ],
                 vector_config=Configure.Vectors.self_provided(

@@ -32,7 +32,7 @@ page?.querySelector("form")?.addEventListener("submit", (event) => {
   note.setCustomValidity("Say what should change.");
   note.reportValidity();
   note.focus();
-  note.addEventListener("input", () => note.setCustomValidity(""), { once: true });
+  for (const kind of ["input", "blur"]) note.addEventListener(kind, () => note.setCustomValidity(""), { once: true });
 });
 
 // The evidence stands in the upper third of its passage, without moving the page.

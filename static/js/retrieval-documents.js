@@ -27,6 +27,7 @@ async function refresh() {
   if (page && (was !== is || rows(document) !== rows(fresh))) swapAll(page, fresh.querySelector("[data-documents]"));
   else if (!page && was && !is && !document.querySelector("#measure")) location.reload();
   else swapLive(fresh);
+  swapRail(fresh);
   if (is) again(EVERY);
 }
 
@@ -42,10 +43,16 @@ function swapLive(fresh) {
   }
 }
 
+function swapRail(fresh) {
+  const [old, now] = [document.querySelector(".rail-nav"), fresh.querySelector(".rail-nav")];
+  if (old && now && !old.contains(document.activeElement) && old.innerHTML !== now.innerHTML) old.replaceWith(now);
+}
+
 // Everything but the upload list, whose rows know how their files fared.
 function swapAll(page, fresh) {
   const selected = new Set([...page.querySelectorAll("input[name=ids]:checked")].map((box) => box.value));
   page.toggleAttribute("data-reading", fresh.hasAttribute("data-reading"));
+  const listed = fresh.querySelector("#documents") !== null;
   const typing = document.activeElement?.closest?.(".table-tools");
   for (const part of [...fresh.children]) {
     const old = part.id ? document.getElementById(part.id) : null;
@@ -62,7 +69,11 @@ function swapAll(page, fresh) {
       window.htmx?.process(part);
     }
   }
-  if (fresh.querySelector("#documents")) page.querySelector(":scope > .empty")?.remove();
+  if (listed) {
+    page.querySelector(":scope > .empty")?.remove();
+    // Files that went well are rows of the table now; the others keep saying what to mend
+    if (!page.querySelector(".upload-list progress:not([hidden])")) page.querySelectorAll(".upload-list .is-good").forEach((row) => row.remove());
+  }
   for (const box of page.querySelectorAll("input[name=ids]")) {
     if (selected.has(box.value)) box.click();
   }

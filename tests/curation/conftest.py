@@ -61,9 +61,7 @@ def rows_for(version: DocumentVersion, count: int) -> list[dict[str, Any]]:
     rows, at = [], 0
     for line in version.text().splitlines(keepends=True)[:count]:
         question = f"What does {version.document.name} say in {line.split()[1]}?"
-        rows.append(
-            row_for(version, question, at, at + len(line) - 1, shape="definition" if len(rows) % 2 else "heading")
-        )
+        rows.append(row_for(version, question, at, at + len(line) - 1, shape="definition" if len(rows) % 2 else "heading"))
         at += len(line)
     return rows
 
@@ -83,17 +81,13 @@ def pairs_artifact(project: Project) -> Callable[[list[dict[str, Any]]], Artifac
 def make_pair(project: Project) -> Callable[..., Pair]:
     """``make_pair("Question?", "Answer.", version=…)``; its evidence is the start of the version's text."""
 
-    def make(
-        question: str, answer: str = "An answer.", *, version: DocumentVersion | None = None, **fields: Any
-    ) -> Pair:
+    def make(question: str, answer: str = "An answer.", *, version: DocumentVersion | None = None, **fields: Any) -> Pair:
         if version is not None:
             row = row_for(version, question, 0, 20)
             source = {name: row[name] for name in ("document", "version", "page", "start", "end", "evidence")}
             fields = {"sources": [source], "document_id": row["document"], "version_id": row["version"], **fields}
         words = derived(question, answer)
-        return Pair.objects.create(
-            project=project, **{**words, "origin": Origin.GENERATED, "status": PairStatus.PENDING, **fields}
-        )
+        return Pair.objects.create(project=project, **{**words, "origin": Origin.GENERATED, "status": PairStatus.PENDING, **fields})
 
     return make
 

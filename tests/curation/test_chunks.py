@@ -27,9 +27,7 @@ def read(project, *versions: DocumentVersion) -> Artifact:
         text = version.text()
         (folder / "texts" / f"{version.pk}.txt").write_text(text, "utf-8")
         ids = {"version": str(version.pk)}
-        documents.append(
-            {"id": str(version.document_id), **ids, "status": "ok", "text_file": f"texts/{version.pk}.txt"}
-        )
+        documents.append({"id": str(version.document_id), **ids, "status": "ok", "text_file": f"texts/{version.pk}.txt"})
         for ordinal, (start, end) in enumerate([(0, 10), (10, 20)]):
             chunks.append(
                 {
@@ -60,9 +58,7 @@ def test_nothing_was_read(project):
 
 
 def test_what_one_run_read_is_taken_as_it_is(project):
-    artifact = read(
-        project, make_document(project, "a.md", text_with(3, "a")), make_document(project, "b.md", text_with(4, "b"))
-    )
+    artifact = read(project, make_document(project, "a.md", text_with(3, "a")), make_document(project, "b.md", text_with(4, "b")))
     assert chunks_ensure(project) == artifact
 
 

@@ -48,9 +48,7 @@ def test_the_same_pairs_and_seed_give_the_same_hash(project, owner, approved):
 
 def test_another_pair_gives_another_hash(project, owner, approved):
     first = dataset_version_cut(project=project, by=owner)
-    Pair.objects.filter(pk=approved[0].pk).update(
-        messages=[{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
-    )
+    Pair.objects.filter(pk=approved[0].pk).update(messages=[{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}])
     assert dataset_version_cut(project=project, by=owner).sha256 != first.sha256
 
 
@@ -74,7 +72,7 @@ def test_the_artifact_is_a_ready_dataset_of_the_project(project, owner, approved
 
 def test_it_says_that_nothing_is_approved(project, owner, make_pair):
     make_pair("Waiting?")
-    with pytest.raises(DatasetError, match="No pair is approved yet. Review the 1"):
+    with pytest.raises(DatasetError, match=r"No pair is approved yet\. Review the 1"):
         dataset_version_cut(project=project, by=owner)
 
 

@@ -73,9 +73,7 @@ def test_a_bulk_decision_touches_this_projects_pairs_alone(project, make_pair, o
     mine, done = make_pair("Mine?"), make_pair("Done?", status=PairStatus.APPROVED)
     foreign = make_pair("Foreign?")
     Pair.objects.filter(pk=foreign.pk).update(project=outsider.projects.get())
-    count = pairs_decide_bulk(
-        project=project, by=owner, pairs=Pair.objects.all(), status=PairStatus.APPROVED, described="all"
-    )
+    count = pairs_decide_bulk(project=project, by=owner, pairs=Pair.objects.all(), status=PairStatus.APPROVED, described="all")
     assert count == 1
     assert set(Pair.objects.filter(status=PairStatus.APPROVED)) == {mine, done}
     assert AuditEvent.objects.get(action="pairs.approve").after == {"count": 1, "status": "APPROVED"}
@@ -95,9 +93,7 @@ def test_the_rule_approves_what_stands_in_its_source(project, make_pair, owner):
     good.refresh_from_db()
     assert (good.status, good.decided_by) == (PairStatus.APPROVED, None)
     assert good.decided_words.startswith("rule: ")
-    assert {stale.pk, rejected.pk}.isdisjoint(
-        Pair.objects.filter(status=PairStatus.APPROVED).values_list("pk", flat=True)
-    )
+    assert {stale.pk, rejected.pk}.isdisjoint(Pair.objects.filter(status=PairStatus.APPROVED).values_list("pk", flat=True))
     event = AuditEvent.objects.get(action="pairs.approve_by_rule")
     assert event.target == "approved by rule" and event.after["count"] == 1 and event.after["rule"]
 

@@ -32,10 +32,7 @@ def test_the_same_seed_splits_the_same_way_whatever_the_order():
 def test_test_and_validation_get_enough_pairs_where_there_are_enough(seed):
     sizes = {f"d{number}": random.Random(number).randint(2, 12) for number in range(50)}
     split = split_groups(sizes, seed=seed, fractions=FRACTIONS)
-    counts = {
-        name: sum(sizes[group] for group, where in split.items() if where == name)
-        for name in ("train", "validation", "test")
-    }
+    counts = {name: sum(sizes[group] for group, where in split.items() if where == name) for name in ("train", "validation", "test")}
     total = sum(sizes.values())
     assert 48 <= counts["test"] <= 0.25 * total
     assert 18 <= counts["validation"] <= 0.18 * total

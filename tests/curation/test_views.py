@@ -141,9 +141,7 @@ def test_approving_goes_on_to_the_next_that_waits_within_the_filter(client_for, 
 def test_a_stale_form_is_told_and_keeps_what_was_typed(client_for, reviewer, to, make_pair):
     pair = make_pair("What?")
     Pair.objects.filter(pk=pair.pk).update(revision=5)
-    response = client_for(reviewer).post(
-        to("pair_decide", pair.pk), form_of(pair, action="approve", answer="My long answer")
-    )
+    response = client_for(reviewer).post(to("pair_decide", pair.pk), form_of(pair, action="approve", answer="My long answer"))
     assert response.status_code == 422
     page = response.content.decode()
     assert "Somebody else changed this pair" in page and "My long answer" in page
@@ -201,9 +199,7 @@ def test_a_role_may_what_its_row_says(client_for, member, to, name, role):
 def test_only_builders_cut_and_only_reviewers_decide_in_bulk(client_for, member, to, role):
     client = client_for(member(role))
     assert (client.post(to("dataset_cut"), {}).status_code == 403) is (role not in ("engineer", "owner"))
-    assert (client.post(to("pairs_bulk"), {"action": "approve"}).status_code == 403) is (
-        role not in ("reviewer", "owner")
-    )
+    assert (client.post(to("pairs_bulk"), {"action": "approve"}).status_code == 403) is (role not in ("reviewer", "owner"))
 
 
 # --- dataset versions ---

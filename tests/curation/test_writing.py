@@ -23,9 +23,7 @@ def test_no_question_is_in_a_project_twice(project, annotator, outsider):
     assert Pair.objects.count() == 2
 
 
-@pytest.mark.parametrize(
-    ("question", "answer", "field"), [(" ", "a", "question"), ("q", "\n", "answer"), ("q" * 5000, "a", "question")]
-)
+@pytest.mark.parametrize(("question", "answer", "field"), [(" ", "a", "question"), ("q", "\n", "answer"), ("q" * 5000, "a", "question")])
 def test_words_that_cannot_stand_are_refused_by_field(project, annotator, question, answer, field):
     with pytest.raises(PairError) as refused:
         pair_create(project=project, by=annotator, question=question, answer=answer)
@@ -54,17 +52,12 @@ def test_an_edit_by_no_reviewer_sends_an_approved_pair_back(make_pair, annotator
 
 def test_an_edit_by_a_reviewer_keeps_the_approval(make_pair, owner):
     pair = make_pair("What?", status=PairStatus.APPROVED, decided_by=owner)
-    assert (
-        pair_edit(pair=pair, by=owner, question="What?", answer="Mended.", reviewer=True).status == PairStatus.APPROVED
-    )
+    assert pair_edit(pair=pair, by=owner, question="What?", answer="Mended.", reviewer=True).status == PairStatus.APPROVED
 
 
 def test_an_edit_answers_a_request_for_changes(make_pair, annotator):
     pair = make_pair("What?", status=PairStatus.CHANGES)
-    assert (
-        pair_edit(pair=pair, by=annotator, question="What?", answer="Done.", reviewer=False).status
-        == PairStatus.PENDING
-    )
+    assert pair_edit(pair=pair, by=annotator, question="What?", answer="Done.", reviewer=False).status == PairStatus.PENDING
 
 
 def test_of_two_edits_at_once_the_second_is_told(make_pair, annotator, owner):

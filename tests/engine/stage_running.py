@@ -18,6 +18,7 @@ from benchmarks.python_topics import write_dataset
 from engine import events, manifest
 from engine.spec import Spec
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the stages do themselves: see models.prepare_libraries
 ROOT = Path(__file__).resolve().parents[2]
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 FOUR_STEPS = {

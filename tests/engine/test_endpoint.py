@@ -36,7 +36,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
-            body = b'{"data": [{"object": "embedding", "index": 0, "embedding": [3.0, 4.0]}], "model": "m", "object": "list"}'
+            body = b'{"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [3, 4]}]}'
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
@@ -94,9 +94,7 @@ async def test_streams_give_the_whole_answer_in_pieces(writer: Endpoint) -> None
     assert "".join(awaited) == whole
 
 
-async def test_what_is_wrong_is_told_in_words(
-    server: Serving, writer: Endpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_wrong_is_told_in_words(server: Serving, writer: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "BACK_OFF_SECONDS", 0.01)
     assert code_of(lambda: client.chat(Endpoint("http://127.0.0.1:9/v1", "k", "m"), MESSAGES)) == "unreachable"
     assert code_of(lambda: client.chat(Endpoint(server.url, "wrong", "writer"), MESSAGES)) == "token"

@@ -13,13 +13,13 @@ def test_loss_and_gradient_are_those_of_the_whole_model(base_model: Path, topics
 
     from engine.lib import adapters, scoring
 
-    monkeypatch.setattr(scoring, "CHUNK", 50)
+    monkeypatch.setattr(scoring, "CHUNK", 30)
     tokenizer = models.load_tokenizer(base_model)
     rows, _ = chat_rows.encode(chat_rows.read_split(topics, "test"), tokenizer, 512)
     model = models.load_model(base_model, dtype=torch.float32)
     model = adapters.attach_lora(model, rank=4, alpha=8, dropout=0.0, target="attention")
     probe = next(p for n, p in model.named_parameters() if "layers.20.self_attn.v_proj.lora_B" in n)
-    batch = batches.collate(rows[:3], tokenizer.pad_token_id)
+    batch = batches.collate(rows[:2], tokenizer.pad_token_id)
     ours = scoring.backward_on_answers(model, batch, 1 / len(batch.targets)) / len(batch.targets)
     gradient = probe.grad.clone()
 
@@ -27,14 +27,14 @@ def test_loss_and_gradient_are_those_of_the_whole_model(base_model: Path, topics
     longest = batch.ids.shape[1]
     labels = torch.full_like(batch.ids, -100)
     mask = torch.zeros_like(batch.ids)
-    for n, row in enumerate(rows[:3]):
+    for n, row in enumerate(rows[:2]):
         mask[n, : len(row.ids)] = 1
         labels[n] = torch.tensor([t if a else -100 for t, a in zip(row.ids, row.answer, strict=True)] + [-100] * (longest - len(row.ids)))
     theirs = model(input_ids=batch.ids, attention_mask=mask, labels=labels).loss
     theirs.backward()
     assert ours == pytest.approx(theirs.item(), rel=1e-4)
     torch.testing.assert_close(gradient, probe.grad, rtol=1e-3, atol=1e-6)
-    scored = scoring.row_losses(model, rows[:3], tokenizer.pad_token_id, batch_size=2)
+    scored = scoring.row_losses(model, rows[:2], tokenizer.pad_token_id, batch_size=1)
     assert scored is not None
     assert scoring.mean_loss(scored) == pytest.approx(ours, rel=1e-4)
 

@@ -149,8 +149,8 @@ def test_the_report_page_shows_verdicts_tiles_and_answers(
     assert "20% lower" in text
     assert "uninformative" in text
     assert "Question 0?" in text
-    assert "1–20 of 30" in text
-    second = client_for(viewer).get(report.get_absolute_url(), {"page": 2, "sort": "f1"}).content.decode()
+    assert "1–10 of 30" in text
+    second = client_for(viewer).get(report.get_absolute_url(), {"page": 3, "sort": "f1"}).content.decode()
     assert "Question 29?" in second
 
 

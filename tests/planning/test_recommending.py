@@ -118,11 +118,7 @@ def test_it_says_what_was_ruled_out_and_why(name, case):
 
 
 def test_too_few_pairs_are_a_caution_not_a_secret():
-    (layer,) = [
-        layer
-        for layer in recommend(**{**CALM, "behaviour": "format", "learn_from": "few"}).layers
-        if layer.key == "lora"
-    ]
+    (layer,) = [layer for layer in recommend(**{**CALM, "behaviour": "format", "learn_from": "few"}).layers if layer.key == "lora"]
     assert any("brittle" in text for text in layer.cautions)
     assert any("forget" in text for text in layer.cautions)
 
@@ -159,9 +155,7 @@ def test_without_a_graphics_card_only_very_small_models_are_trained():
 
 
 def test_the_demo_plan_runs_from_training_to_the_quantised_file():
-    result = recommend(
-        change="sometimes", citations="yes", behaviour="format", learn_from="some", language="ordinary", hardware="cpu"
-    )
+    result = recommend(change="sometimes", citations="yes", behaviour="format", learn_from="some", language="ordinary", hardware="cpu")
     assert result.title == "RAG + LoRA + Quantise"
     assert result.base_key == "smollm2-135m-instruct"
     stages = [step["stage"] for step in result.steps]

@@ -43,7 +43,7 @@ def test_the_latest_plan_counts_and_training_gets_it(project, owner):
     (given,) = [answer for answer in provided("plan", project) if answer]
     assert given == plan_for_training(project)
     assert given["base_key"] == "smollm2-135m-instruct"
-    assert [step["stage"] for step in given["steps"]][0] == "sft"
+    assert given["steps"][0]["stage"] == "sft"
 
 
 def test_another_model_that_fits_can_be_chosen_and_no_other(project, owner):

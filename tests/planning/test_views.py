@@ -67,9 +67,7 @@ def test_open_questions_are_shown_where_they_are(client_for, owner, save_url):
     assert not Plan.objects.exists()
 
 
-@pytest.mark.parametrize(
-    ("role", "status"), [("viewer", 403), ("annotator", 403), ("reviewer", 403), ("engineer", 302), ("owner", 302)]
-)
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("annotator", 403), ("reviewer", 403), ("engineer", 302), ("owner", 302)])
 def test_only_who_builds_decides_on_the_plan(client_for, member, save_url, url, role, status):
     client = client_for(member(role))
     assert client.get(url).status_code == 200

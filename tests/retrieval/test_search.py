@@ -20,8 +20,10 @@ from retrieval.stores.base import Space
 pytestmark = pytest.mark.usefixtures("embedder")
 
 AWKWARD = [
-    "", "   ", '"', '"unclosed', "a AND OR NOT", "+-&&||!(){}[]^\"~*?:\\/", "'; DROP TABLE chunks; --", "x:y", "%", "_", "\x00", "🦊", "a" * 5000,
-    "Ελληνικά", "naïve café", "__init__", "generator.send(value)", "yield~2", "field:[1 TO 5]", "<script>alert(1)</script>", "\\", "(", "it's",
+    "", "   ", '"', '"unclosed', "a AND OR NOT", "+-&&||!(){}[]^\"~*?:\\/", "'; DROP TABLE chunks; --", "x:y", "%", "_", "\x00", "🦊",
+    "a" * 5000,
+    "Ελληνικά", "naïve café", "__init__", "generator.send(value)", "yield~2", "field:[1 TO 5]", "<script>alert(1)</script>", "\\", "(",
+    "it's",
 ]  # fmt: skip
 
 
@@ -100,7 +102,9 @@ def test_without_an_embedder_words_still_work(project: Project, library: list[Do
 
 def test_queries_do_not_grow_with_hits(project: Project, library: list[DocumentVersion]) -> None:
     def count(k: int) -> int:
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
             search(project, "a generator statement names", k=k)
         return len(queries)
 
@@ -111,8 +115,12 @@ def test_a_citation_opens_its_span(project: Project, library: list[DocumentVersi
     chunk = search(project, "generator", mode="keyword")[0].chunk
     cited = citation_of(chunk, chunk.start + 2, chunk.start + 9)
     assert cited.as_dict() == {
-        "document": str(chunk.version.document_id), "version": str(chunk.version_id), "page": 1, "start": chunk.start + 2, "end": chunk.start + 9,
-    }  # fmt: skip
+        "document": str(chunk.version.document_id),
+        "version": str(chunk.version_id),
+        "page": 1,
+        "start": chunk.start + 2,
+        "end": chunk.start + 9,
+    }
     assert citation_url(project, cited.document, 3, 9) == f"/p/{project.slug}/documents/{cited.document}/?start=3&end=9#passage"
 
 

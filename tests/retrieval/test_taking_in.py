@@ -43,7 +43,9 @@ def test_line_ends_keep_their_offsets(project: Project, owner: User, read: Calla
     assert version.text() == "one\r\n\r\ntwo\r\n"
 
 
-def test_taking_in_twice_changes_nothing(project: Project, uploaded: list[DocumentVersion], chunks_artifact: Callable[..., Artifact]) -> None:
+def test_taking_in_twice_changes_nothing(
+    project: Project, uploaded: list[DocumentVersion], chunks_artifact: Callable[..., Artifact]
+) -> None:
     artifact = chunks_artifact(uploaded)
     _take_in(artifact)
     before = sorted(Chunk.objects.values_list("pk", "text")), stored(project), list(DocumentVersion.objects.values())
@@ -142,7 +144,9 @@ def test_the_passages_of_all_documents_come_as_one_artifact(
     first = whole(project=project)
     assert first is not None and first.produced_by is None and whole(project=project) == first
     documents_upload(project=project, files=[upload("new.md", "# New\n\nSomething new.\n")], by=owner)
-    read([DocumentVersion.objects.select_related("document__project").get(document__name="new.md")], {"new.md": "# New\n\nSomething new.\n"})
+    read(
+        [DocumentVersion.objects.select_related("document__project").get(document__name="new.md")], {"new.md": "# New\n\nSomething new.\n"}
+    )
     both = whole(project=project)
     assert both is not None and both != first and both.facts["documents"] == 4
     assert whole(project=project) == both

@@ -4,7 +4,7 @@ import pytest
 
 from projects.models import Project
 from tests.catalogue import made
-from training.preflight import check, estimate_tokens
+from training.preflight import Finding, check, estimate_tokens
 
 
 def codes(project: Project, *, max_length: int = 1024, context: int = 0, **dataset: object) -> dict[str, str]:
@@ -66,3 +66,8 @@ def test_what_stops_comes_first(project: Project) -> None:
 def test_a_rough_count_of_tokens_is_near_the_truth() -> None:
     text = made.ANSWER * 20
     assert 0.6 < estimate_tokens(text) / (len(text.split()) * 1.3) < 1.6
+
+
+def test_rows_are_named_file_by_file() -> None:
+    rows = ("train.jsonl, row 3", "train.jsonl, row 9", "test.jsonl, row 1")
+    assert Finding("warn", "x", "", "", rows).where == "train.jsonl: rows 3, 9; test.jsonl: row 1"

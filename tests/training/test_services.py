@@ -86,9 +86,7 @@ def test_parameters_seed_and_names_reach_the_runs(project: Project, owner: User)
         ([*STEPS[:3], {"stage": "quantize", "params": {"level": "q1"}}], "settings"),
     ],
 )
-def test_a_pipeline_that_cannot_be_is_refused_whole(
-    project: Project, owner: User, steps: list[Step], says: str
-) -> None:
+def test_a_pipeline_that_cannot_be_is_refused_whole(project: Project, owner: User, steps: list[Step], says: str) -> None:
     made.base()
     before = Run.objects.count()
     with pytest.raises(PipelineError, match=says):

@@ -50,9 +50,7 @@ def test_the_presets_are_what_their_stages_allow() -> None:
     assert list(presets.presets()) == ["quick", "balanced", "thorough"]
 
 
-def test_the_page_starts_a_whole_pipeline_and_shows_its_training(
-    engineer: User, project: Project, client_for: ClientFor
-) -> None:
+def test_the_page_starts_a_whole_pipeline_and_shows_its_training(engineer: User, project: Project, client_for: ClientFor) -> None:
     made.base()
     response = client_for(engineer).post(reverse("training:start", args=[project.slug]), form(made.dataset(project)))
     run = Run.objects.get(stage="sft")
@@ -86,45 +84,30 @@ def test_what_is_wrong_is_said_and_nothing_starts(
     changes: dict[str, str], says: str, engineer: User, project: Project, client_for: ClientFor
 ) -> None:
     made.base()
-    response = client_for(engineer).post(
-        reverse("training:start", args=[project.slug]), form(made.dataset(project), **changes)
-    )
+    response = client_for(engineer).post(reverse("training:start", args=[project.slug]), form(made.dataset(project), **changes))
     assert response.status_code == 422
     assert says in response.content.decode()
     assert not Run.objects.filter(stage="sft").exists()
 
 
-def test_a_dataset_that_cannot_be_trained_on_starts_nothing(
-    engineer: User, project: Project, client_for: ClientFor
-) -> None:
+def test_a_dataset_that_cannot_be_trained_on_starts_nothing(engineer: User, project: Project, client_for: ClientFor) -> None:
     made.base()
-    response = client_for(engineer).post(
-        reverse("training:start", args=[project.slug]), form(made.dataset(project, train=1))
-    )
+    response = client_for(engineer).post(reverse("training:start", args=[project.slug]), form(made.dataset(project, train=1)))
     assert response.status_code == 422
     assert "training needs at least" in response.content.decode()
     assert not Pipeline.objects.exists()
 
 
-def test_the_check_answers_for_what_is_chosen_and_starts_nothing(
-    engineer: User, project: Project, client_for: ClientFor
-) -> None:
+def test_the_check_answers_for_what_is_chosen_and_starts_nothing(engineer: User, project: Project, client_for: ClientFor) -> None:
     made.base()
     dataset = made.dataset(project, extra=[made.row(answer="word " * 300)])
-    response = client_for(engineer).post(
-        reverse("training:check", args=[project.slug]), form(dataset, **{"sft-max_length": "64"})
-    )
+    response = client_for(engineer).post(reverse("training:check", args=[project.slug]), form(dataset, **{"sft-max_length": "64"}))
     assert "reaches beyond" in response.content.decode()
     assert not Pipeline.objects.exists()
 
 
-def test_without_a_dataset_the_page_teaches_the_next_step(
-    engineer: User, project: Project, client_for: ClientFor
-) -> None:
-    assert (
-        "nothing to train on yet"
-        in client_for(engineer).get(reverse("training:start", args=[project.slug])).content.decode()
-    )
+def test_without_a_dataset_the_page_teaches_the_next_step(engineer: User, project: Project, client_for: ClientFor) -> None:
+    assert "nothing to train on yet" in client_for(engineer).get(reverse("training:start", args=[project.slug])).content.decode()
 
 
 @pytest.mark.parametrize("role", ["viewer", "annotator", "reviewer"])
@@ -136,9 +119,7 @@ def test_only_builders_train(role: str, member: Callable[[str], User], project: 
     assert client.get(reverse("training:compare", args=[project.slug])).status_code == 200
 
 
-def test_another_projects_dataset_cannot_be_chosen(
-    engineer: User, outsider: User, project: Project, client_for: ClientFor
-) -> None:
+def test_another_projects_dataset_cannot_be_chosen(engineer: User, outsider: User, project: Project, client_for: ClientFor) -> None:
     made.base()
     made.dataset(project)
     foreign = made.dataset(outsider.projects.get())
@@ -165,15 +146,11 @@ def trained(project: Project, title: str, first: float, **params: Any) -> Run:
     run = tuned.produced_by
     assert run is not None
     Run.objects.filter(pk=run.pk).update(params=params)
-    MetricPoint.objects.bulk_create(
-        MetricPoint(run=run, attempt=1, metric="train_loss", step=n, value=first - n / 10) for n in range(1, 6)
-    )
+    MetricPoint.objects.bulk_create(MetricPoint(run=run, attempt=1, metric="train_loss", step=n, value=first - n / 10) for n in range(1, 6))
     return run
 
 
-def test_comparing_lays_curves_settings_and_scores_side_by_side(
-    viewer: User, project: Project, client_for: ClientFor
-) -> None:
+def test_comparing_lays_curves_settings_and_scores_side_by_side(viewer: User, project: Project, client_for: ClientFor) -> None:
     one, two = trained(project, "One", 3.0, rank=8, epochs=1), trained(project, "Two", 2.5, rank=32, epochs=1)
     response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [one.pk, two.pk]})
     context = response.context
@@ -184,15 +161,11 @@ def test_comparing_lays_curves_settings_and_scores_side_by_side(
 
 def test_more_than_five_are_not_compared(viewer: User, project: Project, client_for: ClientFor) -> None:
     runs = [trained(project, f"Run {n}", 3.0) for n in range(6)]
-    response = client_for(viewer).get(
-        reverse("training:compare", args=[project.slug]), {"run": [run.pk for run in runs]}
-    )
+    response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [run.pk for run in runs]})
     assert len(response.context["chosen"]) == 5
 
 
-def test_another_projects_run_is_not_compared(
-    viewer: User, outsider: User, project: Project, client_for: ClientFor
-) -> None:
+def test_another_projects_run_is_not_compared(viewer: User, outsider: User, project: Project, client_for: ClientFor) -> None:
     own, foreign = trained(project, "Own", 3.0), trained(outsider.projects.get(), "Foreign", 3.0)
     response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [own.pk, foreign.pk]})
     assert "Foreign" not in response.content.decode()
@@ -202,10 +175,14 @@ def test_another_projects_run_is_not_compared(
 def test_the_estimate_counts_steps_as_the_stage_does(db: None) -> None:
     shape = Shape(train=260, validation=10, test=10, tokens=26000, longest=100)
     assert estimate(shape=shape, parameters=135_000_000, params={"epochs": 2, "batch_size": 8}).steps == 66
-    assert (
-        estimate(shape=shape, parameters=135_000_000, params={"epochs": 2, "batch_size": 8, "max_steps": 40}).steps
-        == 40
+    assert estimate(shape=shape, parameters=135_000_000, params={"epochs": 2, "batch_size": 8, "max_steps": 40}).steps == 40
+    assert estimate(shape=shape, parameters=135_000_000, params={"batch_size": 8, "gradient_accumulation": 4}).steps == 9
+
+
+def test_the_estimate_of_memory_grows_with_the_batch_and_shrinks_when_it_recomputes() -> None:
+    shape = Shape(train=260, validation=10, test=10, tokens=260_000, longest=1000)
+    small, large, saving = (
+        estimate(shape=shape, parameters=135_000_000, params=params).memory
+        for params in ({"batch_size": 2}, {"batch_size": 16}, {"batch_size": 16, "gradient_checkpointing": True})
     )
-    assert (
-        estimate(shape=shape, parameters=135_000_000, params={"batch_size": 8, "gradient_accumulation": 4}).steps == 9
-    )
+    assert small < saving < large

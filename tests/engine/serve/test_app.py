@@ -79,9 +79,7 @@ def test_an_answer_cut_by_max_tokens_says_so(server: Serving) -> None:
 
 
 def test_a_text_is_continued(server: Serving) -> None:
-    answer = server.post(
-        "/completions", {"model": "writer", "prompt": "One, two, three,", "max_tokens": 5, "temperature": 0}
-    )
+    answer = server.post("/completions", {"model": "writer", "prompt": "One, two, three,", "max_tokens": 5, "temperature": 0})
     assert "four" in answer.json()["choices"][0]["text"]
 
 
@@ -194,9 +192,7 @@ def test_requests_at_the_same_time_all_finish(server: Serving) -> None:
 def test_a_caller_who_hangs_up_stops_the_model(server: Serving) -> None:
     body = {"model": "writer", "messages": [{"role": "user", "content": "Tell a long story."}], "max_tokens": 3500}
     headers = {"Authorization": f"Bearer {server.grant()}"}
-    with httpx.stream(
-        "POST", server.url + "/chat/completions", json=body | {"stream": True}, headers=headers
-    ) as answer:
+    with httpx.stream("POST", server.url + "/chat/completions", json=body | {"stream": True}, headers=headers) as answer:
         next(answer.iter_lines())
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(server.url + "/chat/completions", json=body, headers=headers, timeout=1)
