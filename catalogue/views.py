@@ -56,6 +56,7 @@ def download(request: HttpRequest, slug: str, artifact_id: object) -> HttpRespon
         files = packing.listed_files(artifact_path(artifact))
     except packing.PackingError as error:
         raise Http404(str(error)) from error
+    services.model_download_note(artifact=artifact, by=_person(request))
     name = slugify(model_name(artifact)) or "model"
     single = next((path for _, path in files if path.suffix == ".gguf"), None)
     if artifact.kind == "gguf-model" and single:

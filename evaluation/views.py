@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.text import slugify
 
+from engine import registry
 from evaluation.figures import Row, rows
 from evaluation.models import Report
 from evaluation.samples import Sample, arrange, read_samples
@@ -41,6 +42,8 @@ def report(request: HttpRequest, slug: str, report_id: object) -> HttpResponse:
     found.project = project
     figures, samples = rows(found.figures), read_samples(artifact_path(found.artifact))
     shown = arrange(samples, text=request.GET.get("q", ""), sort=request.GET.get("sort", "") or "f1")
+    settings = found.figures.get("settings") or {}
+    titles = {name: spec.get("title", name) for name, spec in registry.get("evaluate").schema()["properties"].items()}
     context = {
         "report": found,
         "tuned": bool(found.figures.get("tuned")),
@@ -51,7 +54,7 @@ def report(request: HttpRequest, slug: str, report_id: object) -> HttpResponse:
         "charts": report_charts(figures, samples),
         "page": Paginator(shown, ANSWERS).get_page(request.GET.get("page")),
         "samples_kept": bool(samples),
-        "settings": {key.replace("_", " "): value for key, value in (found.figures.get("settings") or {}).items()},
+        "settings": [(titles.get(key, key.capitalize()), value) for key, value in settings.items()],
         "versions": found.figures.get("versions") or {},
     }
     return project_page(request, "evaluation/report.html", project, "evaluate", context)

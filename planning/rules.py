@@ -118,6 +118,15 @@ class UseCase:
 
 
 @dataclass(frozen=True)
+class Assumed:
+    """What an estimate takes the data to be while there is none: pairs by the answer to "learn_from", and tokens."""
+
+    pairs: dict[str, int]
+    tokens_a_pair: int
+    longest_pair: int
+
+
+@dataclass(frozen=True)
 class Rules:
     questions: tuple[Question, ...]
     approaches: dict[str, Approach]
@@ -126,6 +135,7 @@ class Rules:
     memory: dict[str, Memory]
     hardware: dict[str, Hardware]
     use_cases: tuple[UseCase, ...]
+    assumed: Assumed
     version: str  # of the file's content
 
     def question(self, key: str) -> Question:
@@ -156,6 +166,7 @@ def parse(data: Mapping[str, Any], version: str = "") -> Rules:
             _build(UseCase, entry, "use_case", when=_conditions(entry), families=tuple(entry.get("families", ())))
             for entry in data.get("use_case", [])
         ),
+        assumed=_build(Assumed, data.get("estimate", {}), "estimate"),
         version=version,
     )
 
@@ -227,5 +238,7 @@ def problems(rules: Rules) -> Iterator[str]:
         yield f"the hardware that can be answered and that with figures differ: {sorted(hardware ^ rules.hardware.keys())}"
     for mode in {"answering_16", "answering_4", "lora", "qlora", "full"} - rules.memory.keys():
         yield f"there is no memory figure for {mode}"
+    if known.get("learn_from", set()) != rules.assumed.pairs.keys():
+        yield "the estimate does not assume pairs for every answer to learn_from"
     if not 5 <= len(rules.questions) <= 7:
         yield f"there are {len(rules.questions)} questions; five to seven are asked"

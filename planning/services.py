@@ -21,7 +21,8 @@ __all__ = ["AnswersError", "plan_create", "recommend"]
 def recommend(answers: Mapping[str, Any]) -> Recommendation:
     """For ``answers`` (question → answer, or answers), complete or not, with the base models this studio knows."""
     rules = load()
-    return estimating.estimated(recommending.recommend(cleaned(rules, answers), rules=rules, models=base_models()))
+    known = cleaned(rules, answers)
+    return estimating.estimated(recommending.recommend(known, rules=rules, models=base_models()), known, rules)
 
 
 @transaction.atomic

@@ -111,4 +111,5 @@ def on_project_delete(function: Callable[[Project], None]) -> Callable[[Project]
 
 
 def deletion_hooks() -> list[Callable[[Project], None]]:
-    return list(_on_delete)
+    """Highest floor first: what stands on something goes before what it stands on."""
+    return _on_delete[::-1]

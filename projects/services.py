@@ -10,7 +10,7 @@ from django.utils.text import slugify
 
 from projects import audit
 from projects.models import Invitation, Membership, Project, SignInLink, User
-from projects.registries import deletion_hooks
+from projects.registries import deletion_hooks, provided
 from projects.roles import Role
 
 INVITATION_DAYS = 7
@@ -48,7 +48,12 @@ def project_update(*, project: Project, by: User, name: str, domain: str, descri
 
 
 def project_delete(*, project: Project, by: User) -> None:
-    """Remove the project with its rows, vectors and files. The instance's own log keeps that it was there."""
+    """Remove the project with its rows, vectors and files. The instance's own log keeps that it was there.
+
+    Raises ``ProjectError``, before anything is removed, while something in it must end first.
+    """
+    for obstacle in (text for texts in provided("deletion_obstacles", project) for text in texts):
+        raise ProjectError(obstacle)
     for hook in deletion_hooks():
         hook(project)
     with transaction.atomic():

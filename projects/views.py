@@ -126,7 +126,11 @@ def project_delete(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         context = {"form": ProjectForm(instance=project), "delete_form": form}
         return project_page(request, "projects/settings.html", project, "settings", context, status=422)
-    services.project_delete(project=project, by=request.user)
+    try:
+        services.project_delete(project=project, by=request.user)
+    except services.ProjectError as error:
+        messages.error(request, str(error))
+        return redirect("projects:settings", slug)
     messages.success(request, f"{form.project.name} was deleted")
     return redirect("projects:list")
 

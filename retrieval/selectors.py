@@ -105,7 +105,7 @@ def step_of(version: DocumentVersion) -> Step:
             return Step("Embedding")
         if done >= total:
             return Step("Storing passages")
-        return Step(f"Embedding: {done:,} of {total:,} passages of this batch", int(100 * done / total))
+        return Step("Embedding", int(100 * done / total))
     if phase.startswith("cut"):
         return Step("Cutting into passages")
     if phase.startswith("read"):

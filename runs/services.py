@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 from pydantic import ValidationError
 
@@ -300,9 +300,6 @@ def runs_delete_for(project: Project) -> None:
     """Remove the files of a project's runs and artifacts, and the rows that protect one another."""
     from runs.artifacts import artifact_path
 
-    active = Run.objects.filter(project=project).filter(Q(status__in=ACTIVE) | Q(status__in=PENDING))
-    if active.exists():
-        raise RunError("Stop the project's runs first.")
     for artifact in Artifact.objects.filter(project=project):
         shutil.rmtree(artifact_path(artifact), ignore_errors=True)
     runs = Run.objects.filter(project=project)

@@ -20,4 +20,9 @@ def running(user: User) -> list[dict[str, Any]]:
     return running_for(user)
 
 
+@provides("deletion_obstacles")
+def live_runs(project: Project) -> list[str]:
+    return ["Stop the project's runs first."] if run_counts(project)["live"] else []
+
+
 on_project_delete(runs_delete_for)

@@ -57,6 +57,7 @@ class LaunchForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.datasets = {str(dataset.pk): dataset for dataset in datasets}
         self.bases = {state.key: state for state in bases if state.here}
+        self.elsewhere = [state for state in bases if not state.here]
         self._choices("base_key", [(key, _base_label(state)) for key, state in self.bases.items()])
         self._choices("dataset", [(key, dataset_label(dataset)) for key, dataset in self.datasets.items()])
         described = [(one.key, _choice(one.title, one.description)) for one in presets.presets().values()]

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from engine import registry
 from projects.models import Project
 from projects.registries import provided
 from runs.models import ACTIVE, Artifact, MetricPoint, Run, Status
@@ -77,10 +78,14 @@ def comparison(runs: list[Run], names: dict[Any, str]) -> dict[str, Any]:
 
 
 def params_table(runs: list[Run]) -> list[dict[str, Any]]:
+    """A row a parameter, under the title that its form gives it."""
+    titles: dict[str, str] = {}
+    for stage in {run.stage for run in runs}:
+        titles |= {name: spec.get("title", name) for name, spec in registry.get(stage).schema()["properties"].items()}
     rows = []
-    for name in sorted({name for run in runs for name in run.params}):
+    for name in sorted({name for run in runs for name in run.params}, key=lambda name: titles.get(name, name)):
         values = [run.params.get(name) for run in runs]
-        rows.append({"name": name.replace("_", " "), "values": values, "differs": len({str(value) for value in values}) > 1})
+        rows.append({"name": titles.get(name, name), "values": values, "differs": len(set(map(str, values))) > 1})
     return sorted(rows, key=lambda row: not row["differs"])
 
 

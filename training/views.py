@@ -94,7 +94,6 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "form": forms.launch,
         "stages": forms.stages,
-        "bases_elsewhere": [state for state in base_models() if not state.here],
         "presets": {one.key: one.params for one in presets.presets().values()},
         "defaults": {f"{key}-{name}": field.initial for key, form in forms.stages.items() for name, field in form.fields.items()},
         **preflight,

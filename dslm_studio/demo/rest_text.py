@@ -140,7 +140,7 @@ def _table(rows: list[str]) -> str:
     cells = [""] * width
     for row in rows[1:]:
         parts = row.strip("|").split("|")
-        if row.startswith("+") or row.startswith("|="):
+        if row.startswith(("+", "|=")):
             table.append([inline(" ".join(cell.split())).replace("|", "\\|") for cell in cells])
             cells = [""] * width
         elif len(parts) == width:

@@ -80,7 +80,9 @@ def status(options: argparse.Namespace) -> int:
         else:
             terminal.say(f"Nothing is running in {home.folder}.")
         return 1
-    terminal.say(f"{terminal.bold(instance.url)}  since {time.strftime('%Y-%m-%d %H:%M', time.localtime(instance.began))}, in {home.folder}")
+    terminal.say(
+        f"{terminal.bold(instance.url)}  since {time.strftime('%Y-%m-%d %H:%M', time.localtime(instance.began))}, in {home.folder}"
+    )
     answers = _answers(instance)
     rows = [("launcher", instance.launcher), *instance.children.items()]
     all_well = instance.ready
@@ -164,9 +166,7 @@ def _stop_what_is_left(home: Home, instance: Instance) -> int:
         with Step("Stopping what a killed launcher left behind") as step:
             if instance.orphans():
                 redis = instance.redis_url or programs.given("REDIS_URL")
-                environment = programs.variables(
-                    home, host="127.0.0.1", port=instance.port, serve_port=instance.serve_port, redis=redis
-                )
+                environment = programs.variables(home, host="127.0.0.1", port=instance.port, serve_port=instance.serve_port, redis=redis)
                 stop_runs(environment)
             ended = clean_up(home, instance)
             step.result = f"Stopped: {', '.join(ended)}" if ended else "Nothing was running any more"

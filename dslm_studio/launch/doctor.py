@@ -151,7 +151,9 @@ def compare(file: Path) -> list[dict[str, Any]]:
         if found:
             name, pinned = found.groups()
             installed = version(name)
-            rows.append({"name": name, "pinned": pinned, "installed": installed, "ok": bool(installed) and installed.split("+")[0] == pinned})
+            rows.append(
+                {"name": name, "pinned": pinned, "installed": installed, "ok": bool(installed) and installed.split("+")[0] == pinned}
+            )
     return rows
 
 

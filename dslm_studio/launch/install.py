@@ -234,7 +234,10 @@ def advice(output: str, code: int) -> str:
     known = (
         ("No space left on device", f"The disk is full. An installation needs {machine.size(machine.DISK_TO_INSTALL)}."),
         ("DO NOT MATCH THE HASHES", "A package is not the file that was pinned. Do not use it; check your package index."),
-        ("CMake Error", f"The compiler or cmake failed. {machine.install_line('build-essential cmake', 'gcc-c++ cmake', 'brew install cmake')}"),
+        (
+            "CMake Error",
+            f"The compiler or cmake failed. {machine.install_line('build-essential cmake', 'gcc-c++ cmake', 'brew install cmake')}",
+        ),
         ("CERTIFICATE_VERIFY_FAILED", "pip does not trust the index's certificate: set `cert` in your pip configuration."),
         ("No matching distribution", "Your package index does not have this version for this Python. Check `pip config list`."),
         ("Could not find a version", "Your package index does not have this version for this Python. Check `pip config list`."),

@@ -100,7 +100,9 @@ class Studio:
             if path:
                 self.supervisor.wait_ready(["redis"], 20, lambda: self.stopping)
             elif not programs.redis_answers(redis_url):
-                raise Problem("The Redis named by REDIS_URL does not answer.", "Start it, or unset REDIS_URL to use the one that comes along.")
+                raise Problem(
+                    "The Redis named by REDIS_URL does not answer.", "Start it, or unset REDIS_URL to use the one that comes along."
+                )
             self.supervisor.start(programs.web(self.home, self.environment, self.host, port))
             self.supervisor.start(programs.worker(self.home, self.environment, "default", programs.default_slots()))
             self.supervisor.start(programs.worker(self.home, self.environment, "gpu", 1))
@@ -164,7 +166,9 @@ class Studio:
         terminal.say(terminal.dim(f"               as {email}; the link works once"))
         terminal.say()
         if self.host not in ("127.0.0.1", "localhost", "::1") and self.instance.url.startswith("http://"):
-            terminal.warn("Other machines can reach it, over plain HTTP: passwords travel readable. Put HTTPS in front (README, Configuration).")
+            terminal.warn(
+                "Other machines can reach it, over plain HTTP: passwords travel readable. Put HTTPS in front (README, Configuration)."
+            )
 
     def serve(self) -> None:
         """Watch until asked to stop."""

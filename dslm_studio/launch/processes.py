@@ -145,7 +145,9 @@ class Supervisor:
         child.deaths_in_a_row += 1
         if not child.was_ready and child.deaths_in_a_row >= GIVE_UP:
             end = tail(child.program.log)
-            raise Problem(f"{name} does not start ({ending(code)}). The end of {child.program.log}:\n{end}", "./studio doctor may know why.")
+            raise Problem(
+                f"{name} does not start ({ending(code)}). The end of {child.program.log}:\n{end}", "./studio doctor may know why."
+            )
         pause = BACK_OFF[min(child.deaths_in_a_row, len(BACK_OFF)) - 1]
         child.start_at = now + pause
         self.changed()
@@ -164,7 +166,10 @@ class Supervisor:
                     waiting.remove(name)
             if waiting and time.monotonic() > deadline:
                 log = self.children[waiting[0]].program.log
-                raise Problem(f"{waiting[0]} does not answer after {timeout:.0f} s. The end of {log}:\n{tail(log)}", "Start again, or look at ./studio doctor.")
+                raise Problem(
+                    f"{waiting[0]} does not answer after {timeout:.0f} s. The end of {log}:\n{tail(log)}",
+                    "Start again, or look at ./studio doctor.",
+                )
             if waiting:
                 time.sleep(0.1)
 

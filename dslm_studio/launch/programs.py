@@ -96,11 +96,7 @@ def names_of_this_machine(host: str) -> list[str]:
 
 
 def inference_environment(everything: dict[str, str], home: Home) -> dict[str, str]:
-    allowed = {
-        name: value
-        for name, value in everything.items()
-        if name in INFERENCE_MAY_KNOW or name.startswith(INFERENCE_MAY_KNOW_ALL)
-    }
+    allowed = {name: value for name, value in everything.items() if name in INFERENCE_MAY_KNOW or name.startswith(INFERENCE_MAY_KNOW_ALL)}
     return allowed | {"STUDIO_HOME": str(home.folder), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 

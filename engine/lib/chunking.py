@@ -86,12 +86,20 @@ def merged(text: str, sections: list[Section], count: TokenCounter) -> list[Sect
     found: list[Section] = []
     for section in sections:
         above = found[-1] if found else None
-        if above is not None and section.headings[: len(above.headings)] == above.headings and len(section.headings) > len(above.headings):
-            if above.end - above.start < 12 * SMALL_SECTION and count(text[above.start : above.end]) < SMALL_SECTION:
-                found.pop()
-                section = Section(section.headings, above.start, section.end, above.blocks + section.blocks)
-        found.append(section)
+        if above is not None and _is_below(section, above) and _is_small(text[above.start : above.end], count):
+            found[-1] = Section(section.headings, above.start, section.end, above.blocks + section.blocks)
+        else:
+            found.append(section)
     return found
+
+
+def _is_below(section: Section, above: Section) -> bool:
+    depth = len(above.headings)
+    return len(section.headings) > depth and section.headings[:depth] == above.headings
+
+
+def _is_small(text: str, count: TokenCounter) -> bool:
+    return len(text) < 12 * SMALL_SECTION and count(text) < SMALL_SECTION
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:

@@ -45,16 +45,17 @@ class Found:
 Shape = Callable[[Spot], Iterator[Found]]
 _VERB = re.compile(r"(?<=\s)(?P<verb>" + "|".join(sorted({*VERBS, *BASES}, key=len, reverse=True)) + r")(?=\s)")
 _PARTICIPLE = r"(?P<done>\w{3,}ed|given|taken|written|found|held|bound|set|run|kept|made|built|sent|shown|chosen|read|done|paid|drawn)"
+_WHEN = r"when|if|only if|only when|before|after|as soon|until|unless|whenever|once (?!and)"
+_WHERE = r"in (?=the |an? |each |`)(?!the \w+ (?:order|form|way|manner|mode|case))|at(?! (?:least|most|once|all|any))"
+_HOW = r"by|using|with|through|from left|to determine|in order|according|as an?|as the"
 _PASSIVE = re.compile(
-    r"(?<=\s)(?P<be>is|are|must be|should be|shall be|may be|can be|cannot be) (?:(?:then|first|always|usually|typically|normally|only|also) )?"
-    + _PARTICIPLE
-    + r" (?P<how>by|using|with|through|from left|to determine|in order|according|when|if|only if|only when|before|after|as soon|as an?|as the|until|unless|whenever|once (?!and)|in (?=the |an? |each |`)(?!the \w+ (?:order|form|way|manner|mode|case))|at(?! (?:least|most|once|all|any)))\b"
+    r"(?<=\s)(?P<be>is|are|must be|should be|shall be|may be|can be|cannot be) "
+    r"(?:(?:then|first|always|usually|typically|normally|only|also) )?" + _PARTICIPLE + rf" (?P<how>{_HOW}|{_WHEN}|{_WHERE})\b"
 )
-
-
 _IS_A = re.compile(
     r"(?<=\s)(?:(?P<be>is|are) (?:(?:simply|just|essentially|basically|merely) )?(?=an? |the |any |one |\*(?!\w+ed\*)))"
-    r"|(?<=\s)(?P<are>are) (?!\w+(?:ed|en|wn|lt) )(?=(?:(?!of|in|for|to|with|on|at|by|not|from|within)[\w-]+ ){0,3}[\w-]+s (?:of|that|which|for|whose)\b)"
+    r"|(?<=\s)(?P<are>are) (?!\w+(?:ed|en|wn|lt) )"
+    r"(?=(?:(?!of|in|for|to|with|on|at|by|not|from|within)[\w-]+ ){0,3}[\w-]+s (?:of|that|which|for|whose)\b)"
 )
 
 
@@ -62,9 +63,15 @@ def subject_before(sentence: str, end: int) -> str | None:
     """The noun phrase that ``sentence`` begins with and that reaches to ``end``; None where it is no plain one."""
     phrase = sentence[:end].strip()
     rows = phrase.split()
-    if not content_words(phrase) or not 1 <= len(rows) <= 9 or len(phrase) > 80 or any(mark in phrase for mark in ",;:–—") or phrase.count("`") % 2:
+    if (
+        not content_words(phrase)
+        or not 1 <= len(rows) <= 9
+        or len(phrase) > 80
+        or any(mark in phrase for mark in ",;:–—")
+        or phrase.count("`") % 2
+    ):
         return None
-    bare = [row.strip("“”\"*()").lower() for row in rows]
+    bare = [row.strip('“”"*()').lower() for row in rows]
     if bare[0] in DANGLING or bare[-1] in PREPOSITIONS or phrase.count("(") != phrase.count(")"):
         return None
     if any(word in SUBJECT_BREAKERS for word in bare) or (len(rows) == 1 and bare[0] in DETERMINERS):
@@ -73,7 +80,13 @@ def subject_before(sentence: str, end: int) -> str | None:
         return None
     if re.fullmatch(r"\w+(ing|ly)", bare[0]) and not rows[0].startswith(("`", "*")):
         return None
-    if len(rows) == 1 and not rows[0].startswith(("`", "“", "*")) and not rows[0].endswith("s") and bare[0][:1].isalpha() and len(bare[0]) < 4:
+    if (
+        len(rows) == 1
+        and not rows[0].startswith(("`", "“", "*"))
+        and not rows[0].endswith("s")
+        and bare[0][:1].isalpha()
+        and len(bare[0]) < 4
+    ):
         return None
     if not any(len(word) > 2 for word in bare if word not in DETERMINERS) and "`" not in phrase:
         return None
@@ -100,7 +113,10 @@ def definition(spot: Spot) -> Iterator[Found]:
 
 def equivalence(spot: Spot) -> Iterator[Found]:
     """ "X is equivalent to Y." """
-    match = re.search(r"(?<=\s)(?P<be>is|are) (?:(?:roughly|exactly|basically|semantically|approximately) )?(?P<like>equivalent|equal|identical|similar|analogous) to (?=\S)", spot.sentence)
+    match = re.search(
+        r"(?<=\s)(?P<be>is|are) (?:(?:roughly|exactly|basically|semantically|approximately) )?(?P<like>equivalent|equal|identical|similar|analogous) to (?=\S)",
+        spot.sentence,
+    )
     if match and (subject := subject_before(spot.sentence, match.start())):
         yield Found(f"{{topic}}what {match['be']} {lowered(subject, spot.names)} {match['like']} to?", 0.85)
 
@@ -110,7 +126,9 @@ def term(spot: Spot) -> Iterator[Found]:
     naming = re.search(r"(?<=\s)(is|are) (?:(?:always|usually|often|also) )?(?:called|named|known as) (?=`|[a-z]+ing\b)", spot.sentence)
     if naming and (subject := subject_before(spot.sentence, naming.start())):
         yield Found(f"{{topic}}what {naming[1]} {lowered(subject, spot.names)} called?", 0.9)
-    match = re.search(r"\b(?:called|termed|known as|named|said to be|referred to as) (?:an? |the )?(?:\*([^*]{3,40})\*|“([^”]{3,40})”)", spot.sentence)
+    match = re.search(
+        r"\b(?:called|termed|known as|named|said to be|referred to as) (?:an? |the )?(?:\*([^*]{3,40})\*|“([^”]{3,40})”)", spot.sentence
+    )
     if match and not re.match(r"(A|An|The)? ?[*“]", spot.sentence):
         found = match[1] or match[2]
         article = "" if "said to be" in match[0] or found.endswith("s") else ""
@@ -127,7 +145,12 @@ def signature(spot: Spot) -> Iterator[Found]:
         yield Found(f"when or why is {name} called?", 1.0, needs_topic=False)
     elif re.match(r"Returns? ", sentence):
         yield Found(f"what does {name} return?", 1.0, needs_topic=False)
-    elif first and first not in DANGLING and re.match(r"[A-Z][a-z]+(?<!ed)(?<!ing) (?!is\b|are\b|was\b)", sentence) and first not in DETERMINERS:
+    elif (
+        first
+        and first not in DANGLING
+        and re.match(r"[A-Z][a-z]+(?<!ed)(?<!ing) (?!is\b|are\b|was\b)", sentence)
+        and first not in DETERMINERS
+    ):
         yield Found(f"what does {name} do?", 0.95, needs_topic=False)
 
 
@@ -141,9 +164,16 @@ def condition(spot: Spot) -> Iterator[Found]:
         return
     clause, rest = spot.sentence[:cut], spot.sentence[cut + 1 :].strip()
     inner = words(clause)[1:]
-    if len(inner) < 4 or len(content_words(clause)) < 2 or len(clause) > 170 or inner[0] in ("this", "it", "they", "these", "those", "so", "not", "that", "you"):
+    if (
+        len(inner) < 4
+        or len(content_words(clause)) < 2
+        or len(clause) > 170
+        or inner[0] in ("this", "it", "they", "these", "those", "so", "not", "that", "you")
+    ):
         return
-    if {"this", "it", "they", "these", "those", "them", "its", "their"} & set(inner[:3]) or re.search(r" this |following|\bhere\b|\bthere(?! (?:is|are|was|were|has|have|exist)|’s| isn’t| aren’t)", clause):
+    if {"this", "it", "they", "these", "those", "them", "its", "their"} & set(inner[:3]) or re.search(
+        r" this |following|\bhere\b|\bthere(?! (?:is|are|was|were|has|have|exist)|’s| isn’t| aren’t)", clause
+    ):
         return
     asks = "what happens"
     if re.search(r"\b(must|should|shall|you can|may|need to|have to)\b", rest) and not re.search(r"\braised|\breturn", rest):
@@ -169,10 +199,15 @@ def error(spot: Spot) -> Iterator[Found]:
 
 def change(spot: Spot) -> Iterator[Found]:
     """ "Changed in version 3.10: …" """
-    match = re.match(r"(Changed|New|Deprecated(?: since)?|Added|Removed|Amended|Revised)(?: in| since)? (version|release|edition|revision|amendment) ([\w.]+): (?=\w|`|\*)", spot.sentence)
+    match = re.match(
+        r"(Changed|New|Deprecated(?: since)?|Added|Removed|Amended|Revised)(?: in| since)? (version|release|edition|revision|amendment) ([\w.]+): (?=\w|`|\*)",
+        spot.sentence,
+    )
     if not match or len(content_words(spot.sentence[match.end() :])) < 3:
         return
-    what = {"C": "changed in", "N": "was added in", "D": "has been deprecated since", "A": "was added in", "R": "was removed in"}[match[1][0]]
+    what = {"C": "changed in", "N": "was added in", "D": "has been deprecated since", "A": "was added in", "R": "was removed in"}[
+        match[1][0]
+    ]
     yield Found(f"{{topic}}what {what} {match[2]} {match[3]}?", 0.9)
 
 
@@ -187,7 +222,7 @@ def role(spot: Spot) -> Iterator[Found]:
         verb = match["verb"]
         plural = is_plural(subject)
         third = verb in VERBS
-        if future and third or not future and (plural is None and not third or plural is not None and plural == third):
+        if (future and third) or (not future and ((plural is None and not third) or (plural is not None and plural == third))):
             return
         rest = spot.sentence[match.end() :].strip()
         if len(content_words(rest)) < 3:
@@ -208,7 +243,10 @@ def role(spot: Spot) -> Iterator[Found]:
 
 def purpose(spot: Spot) -> Iterator[Found]:
     """ "X is used to …" """
-    match = re.search(r"(?<=\s)(is|are|can be|may be) (?:(?:often|usually|mainly|typically|commonly|primarily|generally) )?(?:used|intended|meant|designed|useful) (to|for|as|in)\b", spot.sentence)
+    match = re.search(
+        r"(?<=\s)(is|are|can be|may be) (?:(?:often|usually|mainly|typically|commonly|primarily|generally) )?(?:used|intended|meant|designed|useful) (to|for|as|in)\b",
+        spot.sentence,
+    )
     if not match or not (subject := subject_before(spot.sentence, match.start())):
         return
     be = match[1]
@@ -226,9 +264,19 @@ def manner(spot: Spot) -> Iterator[Found]:
     plural = is_plural(subject)
     if be in ("is", "are") and plural is not None and plural != (be == "are"):
         return
-    asks = "when" if match["how"] in ("when", "if", "only if", "only when", "before", "after", "as soon", "until", "unless", "whenever", "once") else "where" if match["how"].strip() in ("in", "at") else "how"
+    asks = (
+        "when"
+        if match["how"] in ("when", "if", "only if", "only when", "before", "after", "as soon", "until", "unless", "whenever", "once")
+        else "where"
+        if match["how"].strip() in ("in", "at")
+        else "how"
+    )
     low, done = lowered(subject, spot.names), match["done"]
-    question = f"{asks} {be} {low} {done}?" if not modal else f"{asks} {be.replace('cannot', 'can')} {low} {'not ' if be == 'cannot' else ''}be {done}?"
+    question = (
+        f"{asks} {be} {low} {done}?"
+        if not modal
+        else f"{asks} {be.replace('cannot', 'can')} {low} {'not ' if be == 'cannot' else ''}be {done}?"
+    )
     yield Found("{topic}" + question, 0.8)
 
 
@@ -246,7 +294,23 @@ def obligation(spot: Spot) -> Iterator[Found]:
     verb = match["verb"]
     if verb == "be" and not re.match(r" (\w+(?:ed|en|wn|ld|nd|pt)|made|done|set|run|sent|read|built)\b", spot.sentence[match.end() :]):
         question = f"what {modal} {low} {'not ' if negated else ''}be?"
-    elif verb in ("return", "contain", "have", "include", "raise", "define", "accept", "provide", "support", "take", "pay", "deliver", "give", "specify", "refer"):
+    elif verb in (
+        "return",
+        "contain",
+        "have",
+        "include",
+        "raise",
+        "define",
+        "accept",
+        "provide",
+        "support",
+        "take",
+        "pay",
+        "deliver",
+        "give",
+        "specify",
+        "refer",
+    ):
         question = f"what {modal} {low} {'not ' if negated else ''}{verb}?"
         if verb == "refer":
             question = question[:-1] + " to?"
@@ -280,7 +344,11 @@ def comparison(spot: Spot) -> Iterator[Found]:
     if match:
         verb = re.search(r"(?<=\s)(is|are|can|cannot|may|must|do|does|has|have|will|never)\b", match["rest"])
         subject = subject_before(match["rest"], verb.start()) if verb else None
-        if subject and words(match["other"])[:1] and words(match["other"])[0] not in ("this", "that", "these", "most", "in", "for", "with", "the"):
+        if (
+            subject
+            and words(match["other"])[:1]
+            and words(match["other"])[0] not in ("this", "that", "these", "most", "in", "for", "with", "the")
+        ):
             do = "do" if is_plural(subject) else "does"
             yield Found(f"{{topic}}how {do} {subject} differ from {match['other']}?", 0.95)
 
@@ -298,7 +366,10 @@ def reason(spot: Spot) -> Iterator[Found]:
 
 def enumeration(spot: Spot) -> Iterator[Found]:
     """ "There are three basic sequence types: lists, tuples, and range objects." """
-    match = re.match(r"There (?:are|exist) (?:currently )?(?P<what>(?:two|three|four|five|six|seven|several|the) [^:,.;]{4,60}): (?P<list>.{12,})", spot.sentence)
+    match = re.match(
+        r"There (?:are|exist) (?:currently )?(?P<what>(?:two|three|four|five|six|seven|several|the) [^:,.;]{4,60}): (?P<list>.{12,})",
+        spot.sentence,
+    )
     if match:
         what = re.sub(r"^several ", "", match["what"])
         yield Found(f"{{topic}}which {what} are there?" if what == match["what"] else f"{{topic}}which {what} are there?", 1.0)
@@ -330,7 +401,21 @@ def _main_clause(sentence: str) -> int | None:
             depth -= 1
         elif letter == "," and depth == 0 and not code:
             rest = words(sentence[at + 1 : at + 60])
-            if not rest or rest[0] in ("or", "and", "but", "which", "i.e", "e.g", "such", "including", "respectively", "for", "as", "not", "that"):
+            if not rest or rest[0] in (
+                "or",
+                "and",
+                "but",
+                "which",
+                "i.e",
+                "e.g",
+                "such",
+                "including",
+                "respectively",
+                "for",
+                "as",
+                "not",
+                "that",
+            ):
                 continue
             before = sentence[:at]
             listing = re.search(r",\s*(or|and)\s[^,]{1,60},", sentence[at:]) or re.match(r",\s*[\w`*“”()-]+(\s[\w`*-]+)?,", sentence[at:])

@@ -84,7 +84,8 @@ def topic_of(section: Section, title: str, names: frozenset[str]) -> Topic:
     nearest = told[-1] if told else title
     parent = next((heading for heading in reversed(told[:-1]) if not _CODE_HEADING.match(heading.replace("`", ""))), "")
     code = _CODE_HEADING.match(nearest.replace("`", "")) if path and path[-1] == nearest else None
-    if code:
+    # "s(tep)", "c(ont(inue))": an abbreviation, no call
+    if code and not ("." not in code["name"] and len(code["name"]) <= 5 and re.fullmatch(r"[a-z()]{2,}", code["args"])):
         name = f"`{code['name']}()`"
         return Topic(_phrase(parent, names) if parent and "." not in name else name, name, frozenset(content_words(nearest)))
     phrase = _phrase(nearest, names)
@@ -100,7 +101,9 @@ def _phrase(heading: str, names: frozenset[str]) -> str:
     if len(bare.split()) > 8 or re.search(r"[?!:—]", bare):
         return f"“{bare}”"
     phrase = heading_lowered(bare, names)
-    singular = re.search(r"\b(statement|clause|operator|method|function|type|attribute|class|object|module|loop|keyword|procedure|policy|agreement)$", phrase)
+    singular = re.search(
+        r"\b(statement|clause|operator|method|function|type|attribute|class|object|module|loop|keyword|procedure|policy|agreement)$", phrase
+    )
     if singular and not re.match(r"(the|an?|your|our|\w+ing)\b", phrase):
         phrase = f"the {phrase}"
     return phrase
@@ -130,7 +133,9 @@ def vagueness(question: str, topic: Topic) -> float:
     subject = re.search(r"\b(?:does|do|is|are|can|may|must|should|shall|will|about) (the [^?]+?)\?$", question)
     if subject is None:
         return 0.0
-    inner = re.split(r" (?:not )?(?:return|describe|represent|allow|do|be|used|contain|provide|specify|define|have|accept)\b", subject[1])[0]
+    inner = re.split(r" (?:not )?(?:return|describe|represent|allow|do|be|used|contain|provide|specify|define|have|accept)\b", subject[1])[
+        0
+    ]
     told = content_words(inner)
     if "`" in inner or "*" in inner or told & topic.words or not told <= VAGUE:
         return 0.0
@@ -154,7 +159,13 @@ def unfit(answer: str, minimum: int, maximum: int, in_code: bool = False) -> str
         if head in ("if", "when", "in", "by", "use"):
             return "dangling"
     allowed = ("if", "when", "unless", "where", "once", "as", "whenever", "by", "note", "there", "unlike", "in", "use")
-    if head in DANGLING and not (head in allowed and re.match(r"(If|When|Unless|Where|Once|Whenever|As (long|soon)|By default|Note that|There (are|exist)|Unlike|In (case|contrast))\b", answer)):
+    if head in DANGLING and not (
+        head in allowed
+        and re.match(
+            r"(If|When|Unless|Where|Once|Whenever|As (long|soon)|By default|Note that|There (are|exist)|Unlike|In (case|contrast))\b",
+            answer,
+        )
+    ):
         if not (in_code and head in ("like",)):
             return "dangling"
     if _BROKEN.search(re.sub(r"\*\*([^*`\n]{1,60})\*\*", r"\1", answer)) or answer.count("`") % 2 or answer.count("(") != answer.count(")"):

@@ -80,11 +80,17 @@ def check_name(name: str) -> Problem | None:
 
 
 def encrypted(name: str) -> Problem:
-    return Problem("encrypted", f"“{name}” is protected by a password.", "Remove the password (save a copy without it) and upload the copy.")
+    return Problem(
+        "encrypted", f"“{name}” is protected by a password.", "Remove the password (save a copy without it) and upload the copy."
+    )
 
 
 def damaged(name: str, kind: FileType) -> Problem:
-    return Problem("damaged", f"“{name}” is damaged: it cannot be read as {kind.label}.", "Open it in its own program, save a new copy, and upload that.")
+    return Problem(
+        "damaged",
+        f"“{name}” is damaged: it cannot be read as {kind.label}.",
+        "Open it in its own program, save a new copy, and upload that.",
+    )
 
 
 def _check_content(name: str, kind: FileType, head: bytes) -> Problem | None:
@@ -126,7 +132,9 @@ def check_zip(name: str, kind: FileType, file: BinaryIO) -> Problem | None:
     if any(entry.flag_bits & 0x1 for entry in entries):
         return encrypted(name)
     if any(entry.filename.startswith(("/", "\\")) or ".." in entry.filename.replace("\\", "/").split("/") for entry in entries):
-        return Problem("unsafe_archive", f"“{name}” holds a part that points outside the file.", "Save the document again in its own program.")
+        return Problem(
+            "unsafe_archive", f"“{name}” holds a part that points outside the file.", "Save the document again in its own program."
+        )
     if not any(entry.filename.startswith(kind.member) for entry in entries):
         return Problem(
             "wrong_extension",

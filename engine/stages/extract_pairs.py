@@ -20,7 +20,9 @@ ALL_SHAPES: list[ShapeName] = list(get_args(ShapeName))
 
 class Params(StageParams):
     total: int = Field(600, ge=1, le=100_000, title="Most pairs", description="The best ones are kept.")
-    per_document: int = Field(50, ge=1, le=10_000, title="Most pairs of one document", description="So that a long document does not take over.")
+    per_document: int = Field(
+        50, ge=1, le=10_000, title="Most pairs of one document", description="So that a long document does not take over."
+    )
     about: str = Field(
         "",
         max_length=60,
@@ -34,7 +36,11 @@ class Params(StageParams):
         400, ge=60, le=4000, title="Longest answer", description="In characters.", json_schema_extra={"advanced": True}
     )
     shapes: list[ShapeName] = Field(
-        ALL_SHAPES, min_length=1, title="Kinds of question", description="Which patterns are looked for.", json_schema_extra={"advanced": True}
+        ALL_SHAPES,
+        min_length=1,
+        title="Kinds of question",
+        description="Which patterns are looked for.",
+        json_schema_extra={"advanced": True},
     )
 
 

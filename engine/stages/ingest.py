@@ -26,10 +26,20 @@ class Params(StageParams):
         description="Tokens of the embedding model in one passage, its headings included. all-MiniLM-L6-v2 reads 256, two of them its own.",
     )
     max_megabytes: float = Field(
-        100, gt=0, le=2000, title="Largest file (MB)", description="Larger files are refused with a message.", json_schema_extra={"advanced": True}
+        100,
+        gt=0,
+        le=2000,
+        title="Largest file (MB)",
+        description="Larger files are refused with a message.",
+        json_schema_extra={"advanced": True},
     )
     seconds_per_file: float = Field(
-        120, gt=0, le=3600, title="Time for one file (s)", description="Reading a file that takes longer is ended.", json_schema_extra={"advanced": True}
+        120,
+        gt=0,
+        le=3600,
+        title="Time for one file (s)",
+        description="Reading a file that takes longer is ended.",
+        json_schema_extra={"advanced": True},
     )
     memory_megabytes: int = Field(
         2048,
@@ -98,18 +108,17 @@ def read_documents(folder: Path) -> list[dict[str, Any]]:
     return documents
 
 
-def parse_all(
-    ctx: Context, params: Params, documents: list[dict[str, Any]], folder: Path
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def parse_all(ctx: Context, params: Params, documents: list[dict[str, Any]], folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """A row for each document, failed ones included, and version → text. Texts are written to ``folder/texts``."""
     from engine.lib.findings import batch_findings
     from engine.lib.parsing import Parsed, Parser
     from engine.lib.sections import blocks_of, plain
 
     rows, texts = [], {}
-    with ctx.phase("parse", "Reading documents"), Parser(
-        seconds=params.seconds_per_file, memory_bytes=params.memory_megabytes * 2**20
-    ) as parser:
+    with (
+        ctx.phase("parse", "Reading documents"),
+        Parser(seconds=params.seconds_per_file, memory_bytes=params.memory_megabytes * 2**20) as parser,
+    ):
         for number, document in enumerate(documents):
             stop_if_asked(ctx)
             ctx.progress(number, len(documents), "documents")

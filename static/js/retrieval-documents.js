@@ -33,12 +33,18 @@ async function refresh() {
 
 const rows = (root) => [...root.querySelectorAll("#documents-results tbody tr td[data-live]")].map((cell) => cell.id).join();
 
+// What htmx would do with what it swaps in: its own attributes, and a word to the modules that wait for arrivals.
+function arrived(element) {
+  window.htmx?.process(element);
+  element.dispatchEvent(new CustomEvent("htmx:load", { bubbles: true, detail: { elt: element } }));
+}
+
 function swapLive(fresh) {
   for (const old of document.querySelectorAll("[data-live][id]")) {
     const now = fresh.getElementById(old.id);
     if (now && now.innerHTML !== old.innerHTML) {
       old.replaceWith(now);
-      window.htmx?.process(now);
+      arrived(now);
     }
   }
 }
@@ -62,11 +68,11 @@ function swapAll(page, fresh) {
     } else if (old && part.id === "documents" && typing) {
       const [results, now] = [old.querySelector(".table-results"), part.querySelector(".table-results")];
       results.replaceWith(now);
-      window.htmx?.process(now);
+      arrived(now);
     } else {
       if (old) old.replaceWith(part);
       else if (part.id) page.append(part);
-      window.htmx?.process(part);
+      arrived(part);
     }
   }
   if (listed) {

@@ -39,9 +39,7 @@ def artifact(
 ) -> Artifact:
     place = folder(files)
     try:
-        return artifact_register(
-            project=project, kind=kind, folder=place, facts=facts, produced_by=run, role=role, ready=ready
-        )
+        return artifact_register(project=project, kind=kind, folder=place, facts=facts, produced_by=run, role=role, ready=ready)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -54,9 +52,7 @@ def ended_run(
     title: str = "",
     by: User | None = None,
 ) -> Run:
-    run = Run.objects.create(
-        project=project, stage=stage, title=title or stage, queue="gpu", status=Status.SUCCEEDED, created_by=by
-    )
+    run = Run.objects.create(project=project, stage=stage, title=title or stage, queue="gpu", status=Status.SUCCEEDED, created_by=by)
     for role, source in (inputs or {}).items():
         RunInput.objects.create(run=run, role=role, artifact=source)
     return run
@@ -67,9 +63,7 @@ def base() -> Artifact:
     run = ended_run(None, "import_base", title="Import SmolLM2 135M Instruct")
     BaseModelImport.objects.update_or_create(key=BASE_KEY, defaults={"run": run})
     files = {"model.safetensors": uuid.uuid4().bytes * 64, "config.json": "{}"}
-    return artifact(
-        None, "hf-model", files, facts={"name": "SmolLM2 135M Instruct", "parameters": 134515008}, run=run, role="model"
-    )
+    return artifact(None, "hf-model", files, facts={"name": "SmolLM2 135M Instruct", "parameters": 134515008}, run=run, role="model")
 
 
 def row(question: str = QUESTION, answer: str = ANSWER) -> str:
@@ -77,13 +71,10 @@ def row(question: str = QUESTION, answer: str = ANSWER) -> str:
     return json.dumps({"id": uuid.uuid4().hex, "messages": messages, "sources": []})
 
 
-def dataset(
-    project: Project, train: int = 120, validation: int = 12, test: int = 12, *, extra: list[str] | None = None
-) -> Artifact:
+def dataset(project: Project, train: int = 120, validation: int = 12, test: int = 12, *, extra: list[str] | None = None) -> Artifact:
     files = {
         f"{name}.jsonl": "".join(
-            line + "\n"
-            for line in [row(f"{QUESTION} ({n})") for n in range(count)] + (extra or [] if name == "train" else [])
+            line + "\n" for line in [row(f"{QUESTION} ({n})") for n in range(count)] + (extra or [] if name == "train" else [])
         )
         for name, count in (("train", train), ("validation", validation), ("test", test))
     }
@@ -98,9 +89,7 @@ def adapter(project: Project, base_model: Artifact, data: Artifact, title: str =
 
 def merged(project: Project, base_model: Artifact, tuned: Artifact) -> Artifact:
     run = ended_run(project, "merge", {"model": base_model, "adapter": tuned}, title="Merge adapter into model: First")
-    return artifact(
-        project, "hf-model", {"model.safetensors": uuid.uuid4().bytes, "sub/config.json": "{}"}, run=run, role="model"
-    )
+    return artifact(project, "hf-model", {"model.safetensors": uuid.uuid4().bytes, "sub/config.json": "{}"}, run=run, role="model")
 
 
 def gguf(project: Project, whole: Artifact) -> Artifact:
@@ -163,9 +152,7 @@ def samples(count: int = 30) -> str:
     )
 
 
-def report(
-    project: Project, base_model: Artifact, adapter_made: Artifact | None, data: Artifact, /, **changes: Any
-) -> Artifact:
+def report(project: Project, base_model: Artifact, adapter_made: Artifact | None, data: Artifact, /, **changes: Any) -> Artifact:
     """A report's artifact, not yet taken in."""
     inputs = {"model": base_model, "dataset": data, **({"adapter": adapter_made} if adapter_made else {})}
     run = ended_run(project, "evaluate", inputs, title="Evaluate: First")

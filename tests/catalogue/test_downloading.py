@@ -85,9 +85,7 @@ def test_it_is_started_once_and_again_when_its_worker_died(owner: User) -> None:
 
 def test_two_workers_take_it_once(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(
-        downloading, "_snapshot", lambda repository, folder, key: calls.append(key) or arrive(repository, folder, key)
-    )
+    monkeypatch.setattr(downloading, "_snapshot", lambda repository, folder, key: calls.append(key) or arrive(repository, folder, key))
     downloading.base_model_download(key=KEY, by=owner)
     downloading.fetch(KEY)
     downloading.fetch(KEY)

@@ -53,12 +53,7 @@ def test_a_wrong_entry_is_refused_by_name(changes: dict[str, Any], says: str) ->
 
 def test_parts_count_only_when_all_are_there() -> None:
     assert (
-        families.Source(
-            package="catalogue", file="x", parts=("catalogue/apps.py", "catalogue/nothing.py"), sha256="0" * 64
-        ).local()
-        is None
+        families.Source(package="catalogue", file="x", parts=("catalogue/apps.py", "catalogue/nothing.py"), sha256="0" * 64).local() is None
     )
-    whole = families.Source(
-        package="catalogue", file="x", parts=("catalogue/apps.py", "catalogue/urls.py"), sha256="0" * 64
-    )
+    whole = families.Source(package="catalogue", file="x", parts=("catalogue/apps.py", "catalogue/urls.py"), sha256="0" * 64)
     assert [file.name for file in whole.part_files()] == ["apps.py", "urls.py"]

@@ -47,9 +47,7 @@ def test_files_the_manifest_does_not_list_stay_out(model: Path) -> None:
     assert "notes.txt" not in [name for name, _ in packing.listed_files(model)]
 
 
-@pytest.mark.parametrize(
-    "name", ["../secret", "/etc/hostname", "sub/../../secret", "link", "linked/secret", "sub", "nothing"]
-)
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "sub/../../secret", "link", "linked/secret", "sub", "nothing"])
 def test_what_leads_elsewhere_is_refused(model: Path, name: str) -> None:
     (model.parent / "secret").write_text("secret")
     (model / "link").symlink_to(model.parent / "secret")

@@ -54,9 +54,7 @@ def test_states_cost_the_same_however_many_models_there_are(django_assert_num_qu
 
 
 def safetensors(shape: list[int]) -> bytes:
-    header = json.dumps(
-        {"__metadata__": {}, "weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}}
-    ).encode()
+    header = json.dumps({"__metadata__": {}, "weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}}).encode()
     return struct.pack("<Q", len(header)) + header
 
 
@@ -104,9 +102,7 @@ def test_a_place_outside_the_models_folder_is_refused(owner: User, models_dir: P
         ("tokenizer.json", None, "tokenizer"),
     ],
 )
-def test_a_folder_that_is_no_safe_model_is_refused(
-    owner: User, models_dir: Path, name: str, content: bytes | None, says: str
-) -> None:
+def test_a_folder_that_is_no_safe_model_is_refused(owner: User, models_dir: Path, name: str, content: bytes | None, says: str) -> None:
     file = models_dir / "good" / name
     file.unlink() if content is None else file.write_bytes(content)
     with pytest.raises(services.CatalogueError, match=says):
@@ -121,9 +117,7 @@ def test_a_name_that_is_taken_is_refused(owner: User, models_dir: Path) -> None:
         services.local_model_add(name="phi-4", path="good", by=owner)
 
 
-def test_a_model_in_parts_is_put_together_and_checked(
-    tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_in_parts_is_put_together_and_checked(tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
     import hashlib
     from dataclasses import replace
 

@@ -24,9 +24,7 @@ def test_a_grant_names_only_the_asked_model(project: Project) -> None:
     small = made.gguf(project, made.merged(project, base, tuned))
     endpoint = serving.artifact_endpoint(small)
     assert endpoint.model == str(small.pk)
-    assert granted(endpoint.token) == {
-        str(small.pk): {"kind": "gguf-model", "path": str(artifact_path(small)), "base": None}
-    }
+    assert granted(endpoint.token) == {str(small.pk): {"kind": "gguf-model", "path": str(artifact_path(small)), "base": None}}
 
 
 def test_an_adapters_grant_says_where_its_base_lies(project: Project) -> None:

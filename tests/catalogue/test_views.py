@@ -58,9 +58,7 @@ def test_the_tree_costs_the_same_however_many_models_there_are(
         assert len(family_tree(project)) == 13
 
 
-def test_the_card_tells_hashes_seeds_and_data(
-    viewer: User, project: Project, family: dict[str, Artifact], client_for: ClientFor
-) -> None:
+def test_the_card_tells_hashes_seeds_and_data(viewer: User, project: Project, family: dict[str, Artifact], client_for: ClientFor) -> None:
     small = family["gguf"]
     page = client_for(viewer).get(reverse("catalogue:model", args=[project.slug, small.pk]))
     text = page.content.decode()
@@ -72,19 +70,16 @@ def test_the_card_tells_hashes_seeds_and_data(
     assert family["data"].sha256 in card.content.decode()
 
 
-def test_a_gguf_comes_as_the_file_itself(
-    engineer: User, project: Project, family: dict[str, Artifact], client_for: ClientFor
-) -> None:
+def test_a_gguf_comes_as_the_file_itself(engineer: User, project: Project, family: dict[str, Artifact], client_for: ClientFor) -> None:
     response = client_for(engineer).get(reverse("catalogue:download", args=[project.slug, family["gguf"].pk]))
     content = (artifact_path(family["gguf"]) / "model-q4_k_m.gguf").read_bytes()
     assert response["Content-Length"] == str(len(content))
     assert '.gguf"' in response["Content-Disposition"]
     assert body(response) == content
+    assert project.audit_events.get(action="model.download").actor == engineer
 
 
-def test_a_folder_comes_as_a_zip(
-    owner: User, project: Project, family: dict[str, Artifact], client_for: ClientFor
-) -> None:
+def test_a_folder_comes_as_a_zip(owner: User, project: Project, family: dict[str, Artifact], client_for: ClientFor) -> None:
     response = client_for(owner).get(reverse("catalogue:download", args=[project.slug, family["merged"].pk]))
     with zipfile.ZipFile(io.BytesIO(body(response))) as archive:
         assert "sub/config.json" in archive.namelist()
@@ -112,9 +107,7 @@ def test_another_projects_model_does_not_exist(
 def test_what_is_no_model_cannot_be_downloaded_as_one(
     owner: User, project: Project, family: dict[str, Artifact], client_for: ClientFor
 ) -> None:
-    assert (
-        client_for(owner).get(reverse("catalogue:download", args=[project.slug, family["data"].pk])).status_code == 404
-    )
+    assert client_for(owner).get(reverse("catalogue:download", args=[project.slug, family["data"].pk])).status_code == 404
 
 
 # --- the machine ---
@@ -125,9 +118,7 @@ def admin(db: None) -> User:
     return User.objects.create_superuser("ada@example.org", None, name="Ada")
 
 
-def test_everybody_sees_the_machine_and_only_administrators_its_details(
-    viewer: User, admin: User, client_for: ClientFor
-) -> None:
+def test_everybody_sees_the_machine_and_only_administrators_its_details(viewer: User, admin: User, client_for: ClientFor) -> None:
     plain = client_for(viewer).get(reverse("compute")).content.decode()
     full = client_for(admin).get(reverse("compute")).content.decode()
     assert "SmolLM2 135M Instruct" in plain
@@ -137,9 +128,7 @@ def test_everybody_sees_the_machine_and_only_administrators_its_details(
     assert reverse("base_model_import", args=[made.BASE_KEY]) in full
 
 
-def test_other_peoples_work_shows_without_its_names(
-    outsider: User, owner: User, project: Project, client_for: ClientFor
-) -> None:
+def test_other_peoples_work_shows_without_its_names(outsider: User, owner: User, project: Project, client_for: ClientFor) -> None:
     run = made.ended_run(project, "sft", title="Secret plan")
     run.status = "RUNNING"
     run.save()
@@ -162,9 +151,7 @@ def test_an_import_starts_from_the_page(admin: User, client_for: ClientFor) -> N
     assert "Import SmolLM2 135M Instruct" in page.content.decode()
 
 
-def test_offline_the_download_is_refused_with_what_to_do(
-    admin: User, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_the_download_is_refused_with_what_to_do(admin: User, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     page = client_for(admin).post(reverse("base_model_download", args=["phi-4"]), follow=True)
     assert "stay offline" in page.content.decode()

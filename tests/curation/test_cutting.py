@@ -6,6 +6,7 @@ from curation.models import DatasetVersion, Immutable, Pair, PairStatus
 from curation.selectors import checks_before_training
 from curation.services import DatasetError, dataset_version_cut
 from engine import manifest
+from projects.services import project_delete
 from runs.artifacts import artifact_path
 from tests.curation.conftest import make_document, text_with
 
@@ -119,3 +120,10 @@ def test_the_checks_count_what_is_wrong(project, approved, make_pair):
         "The same answer twice": 2,
         "From an older document": 1,
     }
+
+
+def test_a_deleted_project_takes_pairs_and_versions_with_it(project, owner, approved):
+    version = dataset_version_cut(project=project, by=owner)
+    place = artifact_path(version.artifact)
+    project_delete(project=project, by=owner)
+    assert not Pair.objects.exists() and not DatasetVersion.objects.exists() and not place.exists()

@@ -38,7 +38,9 @@ def test_every_topic_is_written_once_and_the_same_on_every_call(tmp_path: Path) 
 
 
 def test_markdown_has_headings_fences_lists_and_tables() -> None:
-    made = to_markdown('Title\n*****\n\nSee "x":\n\n   >>> 1\n   1\n\n* one\n  more\n\n+---+---+\n| a | b |\n|===|===|\n| "c" | d |\n+---+---+\n')
+    made = to_markdown(
+        'Title\n*****\n\nSee "x":\n\n   >>> 1\n   1\n\n* one\n  more\n\n+---+---+\n| a | b |\n|===|===|\n| "c" | d |\n+---+---+\n'
+    )
     assert made.startswith("# Title\n\nSee `x`:\n\n```pycon\n>>> 1\n1\n```\n\n- one more\n\n| a | b |\n| --- | --- |")
 
 

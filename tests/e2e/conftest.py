@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.e2e.browser import chromium, sign_in
 from tests.e2e.running import RunningStudio, start_demo
@@ -17,14 +17,12 @@ from tests.e2e.running import RunningStudio, start_demo
 HERE = Path(__file__).parent
 PATIENCE = float(os.environ.get("STUDIO_TEST_DEMO_SECONDS", 45 * 60))
 SLOW = 60_000  # milliseconds a page may take on a busy machine before a test gives up
+expect.set_options(timeout=SLOW)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these are slow, and last: the studio they share is not to work beside other tests."""
+    """All of these come last: the studio they share is not to work beside other tests."""
     ours = [item for item in items if HERE in item.path.parents]
-    for item in ours:
-        item.add_marker(pytest.mark.e2e)
-        item.add_marker(pytest.mark.slow)
     items[:] = [item for item in items if HERE not in item.path.parents] + ours
 
 

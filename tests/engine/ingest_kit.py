@@ -49,13 +49,22 @@ def documents_artifact(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def run_stage(
-    run_dir: Path, stage: str, inputs: dict[str, Path], params: dict[str, Any] | None = None, environment: dict[str, str] | None = None, seed: int = 0
+    run_dir: Path,
+    stage: str,
+    inputs: dict[str, Path],
+    params: dict[str, Any] | None = None,
+    environment: dict[str, str] | None = None,
+    seed: int = 0,
 ) -> tuple[int, list[Event]]:
     """Run the stage by its real command; its exit code and events."""
     spec = Spec(stage=stage, params=params or {}, inputs={role: str(path) for role, path in inputs.items()}, seed=seed)
     spec.write(run_dir)
     done = subprocess.run(
-        [sys.executable, "-m", "engine", "run", str(run_dir)], env=os.environ | (environment or {}), capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "engine", "run", str(run_dir)],
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     events, _ = read_from(run_dir / "events.jsonl", 0, 1 << 24)
     assert done.returncode in (0, 10, 20), done.stderr[-3000:]

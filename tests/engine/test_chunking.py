@@ -34,7 +34,25 @@ def check(text: str, chunks: list[Chunk], starts: list[int], limit: int, count: 
 
 
 def random_text(chance: random.Random) -> str:
-    words = ["Wort", "naïve", "x" * 40, "`code()`", "end.", "1,000", "(see", "below)", "漢字", "🙂", "\t", "—", "a\n", "|", "**b**", "\n- item", "\n1. one"]
+    words = [
+        "Wort",
+        "naïve",
+        "x" * 40,
+        "`code()`",
+        "end.",
+        "1,000",
+        "(see",
+        "below)",
+        "漢字",
+        "🙂",
+        "\t",
+        "—",
+        "a\n",
+        "|",
+        "**b**",
+        "\n- item",
+        "\n1. one",
+    ]
     parts = []
     for _ in range(chance.randint(1, 25)):
         kind = chance.random()

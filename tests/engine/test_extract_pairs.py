@@ -9,11 +9,11 @@ import pytest
 
 from dslm_studio.demo import corpus
 from engine import manifest
-from engine.events import EventWriter
 from engine.context import Context
+from engine.events import EventWriter
 from engine.lib.chunking import token_counter
-from engine.lib.questions import candidates_of, normalised, unfit
 from engine.lib.question_shapes import SHAPES
+from engine.lib.questions import candidates_of, normalised, unfit
 from engine.lib.sentences import sentences_of
 from engine.spec import Spec
 from engine.stages import extract_pairs, ingest
@@ -102,7 +102,7 @@ def test_questions_and_answers_read_well(pairs: list[dict[str, Any]]) -> None:
         question, answer = pair["question"], pair["answer"]
         assert question.endswith("?") and question[0].isupper() and "{" not in question.split("`")[0] and "  " not in question
         assert question.count("`") % 2 == 0 and answer.count("`") % 2 == 0
-        assert 45 <= len(answer) <= 400 and answer.rstrip(")”\"")[-1] in ".!?"
+        assert 45 <= len(answer) <= 400 and answer.rstrip(')”"')[-1] in ".!?"
         assert answer.split()[0].lower() not in ("this", "it", "these", "they", "that", "however", "otherwise")
         assert "see section" not in answer.lower() and not answer.endswith(":")
 
@@ -122,7 +122,7 @@ def test_limits_and_shapes_are_obeyed(chunks: Path, tmp_path: Path) -> None:
 
 
 def test_the_form_offers_every_shape_there_is() -> None:
-    assert extract_pairs.ALL_SHAPES == list(SHAPES)
+    assert list(SHAPES) == extract_pairs.ALL_SHAPES
 
 
 def test_a_policy_gives_questions_that_name_their_topic() -> None:

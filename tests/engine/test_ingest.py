@@ -62,7 +62,9 @@ GOOD: dict[str, bytes] = {
     "warranty.pdf": pdf(PAGE, "", "Repairs are free of charge within that time.\nThe customer pays for sending the goods."),
     "contract.docx": DOCX,
     "page.html": b"<html><head><title>T</title></head><body><h1>Opening hours</h1><p>The library opens at nine.</p></body></html>",
-    "latin.txt": "Die Prüfung der Anträge dauert höchstens drei Wochen, außer an Feiertagen im März. Größere Beträge prüft die Behörde.".encode("cp1252"),
+    "latin.txt": "Die Prüfung der Anträge dauert höchstens drei Wochen, außer an Feiertagen im März. Größere Beträge prüft die Behörde.".encode(
+        "cp1252"
+    ),
     "copy of guide.md": GUIDE.encode(),
 }
 BAD: dict[str, tuple[bytes, str]] = {

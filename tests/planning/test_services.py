@@ -6,6 +6,7 @@ from planning.selectors import plan_for_training, plan_of
 from planning.services import AnswersError, plan_create, recommend
 from projects.models import AuditEvent
 from projects.registries import provided
+from projects.services import project_delete
 
 pytestmark = pytest.mark.django_db
 ANSWERS = {
@@ -58,3 +59,15 @@ def test_without_a_plan_training_gets_nothing(project):
 def test_an_estimate_comes_with_a_model(project):
     estimates = recommend(ANSWERS).estimates
     assert 0 < estimates["memory_bytes"] < 8e9 and estimates["disk_bytes"] > 0
+    assert 30 < estimates["seconds"] < 3600 and estimates["pairs"] == 400
+
+
+def test_without_training_no_time_is_made_up(project):
+    estimates = recommend({**ANSWERS, "behaviour": "no", "learn_from": "none"}).estimates
+    assert estimates["memory_bytes"] > 0 and "seconds" not in estimates
+
+
+def test_a_deleted_project_takes_its_plans_with_it(project, owner):
+    plan_create(project=project, by=owner, answers=ANSWERS)
+    project_delete(project=project, by=owner)
+    assert not Plan.objects.exists()

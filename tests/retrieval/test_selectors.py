@@ -16,7 +16,7 @@ from runs.models import Run, Status
         ("Reading documents", 3, 9, 4, Step("Waiting its turn")),
         ("Cutting into passages", 3, 9, 4, Step("Cutting into passages")),
         ("Embedding passages", 0, 0, 0, Step("Embedding")),
-        ("Embedding passages", 250, 1000, 0, Step("Embedding: 250 of 1,000 passages of this batch", 25)),
+        ("Embedding passages", 250, 1000, 0, Step("Embedding", 25)),
         ("Embedding passages", 1000, 1000, 0, Step("Storing passages")),
         ("Something new", 1, 2, 0, Step("Something new")),
     ],

@@ -155,7 +155,7 @@ def test_comparing_lays_curves_settings_and_scores_side_by_side(viewer: User, pr
     response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [one.pk, two.pk]})
     context = response.context
     assert {series["name"] for series in context["charts"][0]["spec"]["series"]} == {"One", "Two"}
-    assert [(row["name"], row["differs"]) for row in context["params"]] == [("rank", True), ("epochs", False)]
+    assert [(row["name"], row["differs"]) for row in context["params"]] == [("Adapter rank", True), ("Passes over the data", False)]
     assert context["scores"][0]["name"] == "Loss on test pairs"
 
 

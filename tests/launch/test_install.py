@@ -1,0 +1,102 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dslm_studio.launch import install, terminal
+from dslm_studio.launch.terminal import Problem
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone whose requirements are one tiny package that lies beside it, so that pip needs no index."""
+    root = tmp_path / "a clone"
+    package = root / "small"
+    package.mkdir(parents=True)
+    (package / "setup.py").write_text("from setuptools import setup; setup(name='small', version='1.0', py_modules=['small'])")
+    (package / "small.py").write_text("VALUE = 1\n")
+    for name in ("requirements", "requirements-models", "requirements-dev"):
+        (root / f"{name}.txt").write_text("torch==1.0\n" if name == "requirements" else "")
+    venv = root / ".venv"
+    monkeypatch.setattr(install, "ROOT", root)
+    monkeypatch.setattr(install, "VENV", venv)
+    monkeypatch.setattr(install, "PYTHON", venv / "bin" / "python")
+    monkeypatch.setattr(install, "STAMP", venv / "studio-installed.json")
+    monkeypatch.setattr(install, "TOOLS", venv / "tools")
+    monkeypatch.setenv("STUDIO_HOME", str(root / "var"))
+    return root
+
+
+def pretend_installed(clone: Path, *, dev: bool = False) -> None:
+    install.PYTHON.parent.mkdir(parents=True)
+    install.PYTHON.symlink_to(sys.executable)
+    install.STAMP.write_text(json.dumps({part.key: part.digest for part in install.parts(dev=dev)}))
+
+
+def test_a_complete_installation_leaves_nothing_to_do(clone: Path) -> None:
+    pretend_installed(clone)
+    assert install.outstanding(dev=False) == []
+    assert [part.key for part in install.outstanding(dev=True)] == ["requirements-dev"]
+
+
+def test_only_the_part_whose_requirements_changed_is_installed_again(clone: Path) -> None:
+    pretend_installed(clone)
+    (clone / "requirements-models.txt").write_text("small==2.0\n")
+    assert [part.key for part in install.outstanding(dev=False)] == ["requirements-models"]
+
+
+def test_the_converter_goes_into_a_folder_of_its_own(clone: Path) -> None:
+    (clone / "requirements-tools.txt").write_text("converter==1.0\n")
+    tools = next(part for part in install.parts(dev=False) if part.key == "requirements-tools")
+    assert tools.arguments[:4] == ("--no-deps", "--require-hashes", "--target", str(install.TOOLS))
+
+
+def test_a_venv_whose_python_is_gone_is_installed_anew(clone: Path) -> None:
+    pretend_installed(clone)
+    install.PYTHON.unlink()
+    install.PYTHON.symlink_to("/nowhere/python3")
+    assert {part.key for part in install.outstanding(dev=False)} >= {"torch", "requirements"}
+
+
+@pytest.mark.slow
+def test_an_interrupted_installation_goes_on_where_it_stopped(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = install.Part("small", "Installing small", ("--no-build-isolation", "--no-index", "./small"), "1")
+    broken = install.Part("broken", "Installing what is not there", ("--no-index", "there-is-no-such-thing==1"), "2")
+    monkeypatch.setattr(install, "parts", lambda dev: [small, broken])
+    monkeypatch.setattr(install, "check", lambda todo: None)
+    monkeypatch.setattr(
+        install,
+        "_make_venv",
+        lambda log: subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(install.VENV)], check=True),
+    )
+    with pytest.raises(Problem, match="pip ended with 1") as failed:
+        install.ensure()
+    assert "goes on where it stopped" in failed.value.mend
+    assert [part.key for part in install.outstanding(dev=False)] == ["broken"]
+    assert subprocess.run([str(install.PYTHON), "-c", "import small"]).returncode == 0
+
+
+def test_pip_keeps_the_users_configuration_but_stays_in_the_venv(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    monkeypatch.setenv("PIP_USER", "1")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    environment = install.environment()
+    assert environment["PIP_INDEX_URL"] == "https://index.example/simple"
+    assert "PIP_USER" not in environment and "PYTHONPATH" not in environment
+    assert int(environment["CMAKE_BUILD_PARALLEL_LEVEL"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "word"),
+    [("OSError: No space left on device", 1, "disk"), ("THESE PACKAGES DO NOT MATCH THE HASHES", 1, "pinned"), ("", -9, "memory")],
+)
+def test_a_failed_pip_comes_with_advice(output: str, code: int, word: str) -> None:
+    assert word in install.advice(output, code)
+
+
+def test_a_live_step_becomes_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal.Step("Migrating") as step:
+        step.result = "Migrated"
+    assert capsys.readouterr().out.strip().split("  ")[0].endswith("Migrated")

@@ -1,0 +1,165 @@
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from celery import Celery
+from redis import Redis
+
+from dslm_studio.launch import programs
+from dslm_studio.launch.processes import Program, Supervisor
+from dslm_studio.launch.state import Home, started
+from dslm_studio.launch.terminal import Problem
+
+Make = Callable[..., Program]
+
+
+def until(condition: Callable[[], bool], supervisor: Supervisor | None = None, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        if supervisor:
+            supervisor.look()
+        time.sleep(0.02)
+
+
+def test_it_starts_a_killed_program_again(supervisor: Supervisor, program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    child = supervisor.start(program("sleeper"))
+    supervisor.wait_ready(["sleeper"], 5)
+    first = child.process.pid
+    os.kill(first, signal.SIGKILL)
+    until(lambda: child.process is not None and child.process.pid != first, supervisor)
+    assert started(child.process.pid)
+    assert "sleeper ended (SIGKILL); starting it again" in capsys.readouterr().out
+
+
+def test_the_pause_before_a_further_start_grows(supervisor: Supervisor, program: Make) -> None:
+    child = supervisor.start(program("brief", "raise SystemExit(3)"))
+    child.was_ready = True
+    pauses = []
+    for deaths in (1, 2):
+        until(lambda deaths=deaths: child.deaths == deaths, supervisor)
+        pauses.append(child.start_at - time.monotonic())
+    assert pauses[1] > pauses[0]
+
+
+def test_it_gives_up_on_a_program_that_never_came_up_and_shows_its_log(supervisor: Supervisor, program: Make) -> None:
+    supervisor.start(program("broken", "import sys; sys.exit('the port is taken')", ready=lambda: False))
+    with pytest.raises(Problem, match=r"broken does not start \(exit 1\)[\s\S]*the port is taken"):
+        supervisor.wait_ready(["broken"], 20)
+
+
+def test_a_program_that_ignores_sigterm_is_killed_with_its_whole_group(supervisor: Supervisor, program: Make, home: Home) -> None:
+    source = (
+        "import signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "helper = subprocess.Popen([sys.executable, '-c', 'import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)'])\n"
+        "print(helper.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    supervisor.start(program("stubborn", source, grace=0.5))
+    log = home.log("stubborn")
+    until(lambda: log.read_text().strip().isdigit())
+    helper = int(log.read_text())
+    time.sleep(0.3)
+    assert supervisor.stop(["stubborn"]) == ["stubborn"]
+    until(lambda: started(helper) is None)
+
+
+def test_what_a_dead_leader_left_in_its_group_ends_with_it(supervisor: Supervisor, program: Make, home: Home) -> None:
+    source = (
+        "import subprocess, sys, time\n"
+        "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    child = supervisor.start(program("parent", source))
+    log = home.log("parent")
+    until(lambda: log.read_text().strip().isdigit())
+    helper = int(log.read_text())
+    os.kill(child.process.pid, signal.SIGKILL)
+    until(lambda: started(helper) is None, supervisor)
+
+
+def test_stopping_touches_only_its_own(supervisor: Supervisor, program: Make) -> None:
+    other = Supervisor()
+    bystander = other.start(program("bystander"))
+    try:
+        supervisor.start(program("mine"))
+        supervisor.stop(["mine"])
+        assert bystander.process.poll() is None
+    finally:
+        other.stop(["bystander"])
+
+
+def test_two_homes_run_side_by_side(tmp_path) -> None:
+    supervisors = []
+    try:
+        for name in ("one home", "another home"):
+            home = Home(tmp_path / name)
+            home.prepare()
+            path, _ = programs.socket_path(home)
+            supervisor = Supervisor()
+            supervisors.append(supervisor)
+            supervisor.start(programs.redis(home, path))
+            supervisor.wait_ready(["redis"], 10)
+            Redis.from_url(programs.redis_url(path)).set("home", name)
+        names = [
+            Redis.from_url(programs.redis_url(Home(tmp_path / n).redis / "redis.sock")).get("home") for n in ("one home", "another home")
+        ]
+        assert names == [b"one home", b"another home"]
+        supervisors[0].stop(["redis"])
+        assert programs.answers_ping(Home(tmp_path / "another home").redis / "redis.sock")
+    finally:
+        for supervisor in supervisors:
+            supervisor.stop(["redis"])
+
+
+def test_redis_keeps_its_queue_when_it_is_killed(supervisor: Supervisor, home: Home) -> None:
+    path, _ = programs.socket_path(home)
+    url = programs.redis_url(path)
+    child = supervisor.start(programs.redis(home, path))
+    supervisor.wait_ready(["redis"], 10)
+    Redis.from_url(url).rpush("queue", "work")
+    time.sleep(1.3)  # it writes each second
+    first = child.process.pid
+    os.kill(first, signal.SIGKILL)
+    until(lambda: child.process is not None and child.process.pid != first and programs.answers_ping(path), supervisor)
+    assert Redis.from_url(url).lrange("queue", 0, -1) == [b"work"]
+
+
+@pytest.mark.parametrize("name", ["plain", "with spaces", "umlaut ü, hash # and 100 %"])
+def test_every_client_understands_the_socket_of_a_folder(tmp_path, supervisor: Supervisor, name: str) -> None:
+    home = Home(tmp_path / name)
+    home.prepare()
+    path, folder = programs.socket_path(home)
+    supervisor.start(programs.redis(home, path))
+    supervisor.wait_ready(["redis"], 10)
+    url = programs.redis_url(path)
+    assert programs.redis_answers(url)
+    assert Redis.from_url(url).ping()
+    with Celery("probe", broker=url.replace("unix://", "redis+socket://")).connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, timeout=3)
+    if folder:
+        path.unlink(missing_ok=True)
+
+
+def test_a_path_too_long_for_a_socket_gets_a_private_folder(tmp_path) -> None:
+    home = Home(tmp_path / ("long" * 30))
+    home.prepare()
+    path, folder = programs.socket_path(home)
+    assert folder is not None
+    try:
+        assert len(os.fsencode(path)) <= programs.SOCKET_PATH_LIMIT
+        assert folder.stat().st_mode & 0o777 == 0o700
+    finally:
+        folder.rmdir()
+
+
+def test_the_inference_server_starts_without_secrets(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://user:password@host/db")
+    everything = programs.variables(home, host="127.0.0.1", port=8100, serve_port=8101, redis="unix:///x")
+    known = programs.inference_environment(everything, home)
+    assert everything["DATABASE_URL"] and everything["STUDIO_SECRET_KEY"]
+    assert not {"DATABASE_URL", "STUDIO_SECRET_KEY", "REDIS_URL"} & known.keys()
+    assert known["STUDIO_SERVE_SECRET"] == everything["STUDIO_SERVE_SECRET"]
