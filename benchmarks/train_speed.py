@@ -28,7 +28,9 @@ SETTINGS: dict[str, Any] = {"batch_size": 8, "learning_rate": 5e-4, "rank": 16, 
 
 def command(log: Path, *arguments: str) -> None:
     """Run Python with ``arguments``, its words into ``log``. Raises ``SystemExit`` with their tail when it fails."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    # the same waiting policy for both, or whatever else runs on the machine would slow the rival far more than our stage
+    policy = {"OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {**os.environ, **policy, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     with open(log, "wb") as file:
         code = subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=file, stderr=file, env=environment).returncode
     if code != 0:

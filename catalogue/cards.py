@@ -8,7 +8,7 @@ from engine import manifest, registry
 from projects.models import AuditEvent
 from projects.registries import provided
 from runs.artifacts import artifact_path
-from runs.models import Artifact, RunEvent
+from runs.models import Artifact
 from runs.selectors import ancestors
 
 KIND_WORDS = {
@@ -34,7 +34,7 @@ FACTS = {
     "loss_last": "Last training loss",
     "eval_loss": "Validation loss",
     "level": "Level",
-    "token_agreement": "Tokens equal to the model's",
+    "token_agreement": "Tokens like the unquantised model's",
     "prompt": "Golden prompt",
     "answer": "Its answer",
     "dtype": "Number format",
@@ -89,7 +89,6 @@ def card_of(artifact: Artifact) -> Card:
         scores |= answer
     adapters = [one.pk for one in models if one.kind == "adapter"]
     reports = [report for answer in provided("model_reports", adapters) for report in answer]
-    runs = [one.artifact.produced_by_id for one in line if one.artifact.produced_by_id]
     base = next((one.artifact for one in line if one.artifact.kind == "hf-model" and one.artifact.project_id is None), None)
     own = scores.get(artifact.pk) or next((scores[one.pk] for one in models if one.kind == "adapter" and one.pk in scores), {})
     return Card(
@@ -99,7 +98,7 @@ def card_of(artifact: Artifact) -> Card:
         facts=[(title, _value(artifact.facts[key])) for key, title in FACTS.items() if artifact.facts.get(key) not in (None, "")],
         files=_files(artifact),
         lineage=line,
-        versions=_versions(runs),
+        versions=_versions(line),
         scores=own,
         reports=reports,
         approvals=_approvals(artifact),
@@ -138,11 +137,15 @@ def _files(artifact: Artifact) -> list[tuple[str, int, str]]:
     return [(name, entry.bytes, entry.sha256) for name, entry in sorted(record.files.items())]
 
 
-def _versions(runs: list[Any]) -> dict[str, str]:
-    """Library versions as the runs of the lineage noted them when they began; the latest run has the last word."""
+def _versions(line: list[Origin]) -> dict[str, str]:
+    """Library versions as each artifact of the lineage carries them; the nearest one has the last word."""
     found: dict[str, str] = {}
-    for data in RunEvent.objects.filter(run__in=runs, type="started").order_by("ts").values_list("data", flat=True):
-        found |= {name: str(version) for name, version in (data.get("versions") or {}).items() if version}
+    for one in reversed(line):
+        try:
+            made_by = manifest.read(artifact_path(one.artifact)).made_by
+        except manifest.ManifestError:  # erased
+            continue
+        found |= {name: str(version) for name, version in (made_by.get("versions") or {}).items() if version}
     return dict(sorted(found.items()))
 
 

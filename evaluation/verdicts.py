@@ -110,7 +110,7 @@ def _mmlu(report: Mapping[str, Any], row: Row | None) -> Verdict | None:
         return Verdict(
             "neutral",
             "MMLU says nothing here.",
-            f"The base model scores {row.base.value:.0%}, which is chance: so small a model cannot show forgetting "
+            f"The base model scores {row.base.value:.0%}, no surer than guessing: so small a model cannot show forgetting "
             "this way. The loss above can.",
         )
     return Verdict(

@@ -1,9 +1,11 @@
 """What ``./studio`` does before anything is installed. Standard library only."""
 
+import json
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from dslm_studio.launch import install, machine, terminal, verbs
 from dslm_studio.launch.terminal import Problem
@@ -27,6 +29,11 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         terminal.note("Stopped. The next start goes on from here.")
         return 130
+    return _hand_over(arguments)
+
+
+def _hand_over(arguments: list[str]) -> NoReturn:
+    """Become the launcher inside .venv: same process, same terminal, same signals."""
     sys.stdout.flush()
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")}
     environment["STUDIO_HOME"] = str(install.home())  # absolute, before the folder changes
@@ -45,8 +52,6 @@ def _without_installation(verb: str, *, as_json: bool) -> int:
     checks = [*machine.to_install(install.ROOT, install.home(), everything=True), machine.check_git()]
     outstanding = [part.key for part in install.outstanding(dev=False)]
     if as_json:
-        import json
-
         findings = {"ok": False, "installed": False, "outstanding": outstanding, "checks": [found.as_dict() for found in checks]}
         print(json.dumps(findings, indent=1))
         return 1

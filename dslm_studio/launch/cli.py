@@ -1,11 +1,15 @@
 """``python -m dslm_studio.launch VERB``: the launcher inside .venv."""
 
 import argparse
+import os
+import signal
 import time
 
+import psutil
+
 from dslm_studio.launch import ports, programs, terminal, verbs
-from dslm_studio.launch.instance import Studio, open_home, stop_runs
 from dslm_studio.launch.install import home as home_folder
+from dslm_studio.launch.instance import Studio, open_home, stop_runs
 from dslm_studio.launch.state import Home, Instance, Recorded, clean_up
 from dslm_studio.launch.terminal import Problem, Step
 
@@ -116,13 +120,9 @@ def _answers(instance: Instance) -> dict[str, bool]:
 
 def _memory(child: Recorded) -> str:
     """The memory of the process and its own children that share its session, in words."""
-    import psutil
-
     try:
         process = psutil.Process(child.pid)
         family = [process, *process.children(recursive=True)] if child.pid > 1 else [process]
-        import os
-
         own = [member for member in family if os.getsid(member.pid) == os.getsid(child.pid)]
         return f"{sum(member.memory_info().rss for member in own) / 10**6:>6.0f} MB"
     except (psutil.Error, ProcessLookupError):
@@ -130,9 +130,6 @@ def _memory(child: Recorded) -> str:
 
 
 def stop(options: argparse.Namespace) -> int:
-    import os
-    import signal
-
     home = Home(home_folder())
     if not home.folder.is_dir():
         terminal.say("Nothing is running.")

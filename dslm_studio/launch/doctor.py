@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dslm_studio.launch import machine, ports, programs, terminal
-from dslm_studio.launch.install import ROOT, TOOLS, home as home_folder, outstanding
+from dslm_studio.launch.install import ROOT, TOOLS, outstanding
+from dslm_studio.launch.install import home as home_folder
 from dslm_studio.launch.machine import Check
 from dslm_studio.launch.state import Home, read_json
 from engine import probes, registry

@@ -1,5 +1,6 @@
 """One running studio: start everything in order, watch it, stop everything."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,9 +13,10 @@ from pathlib import Path
 from types import FrameType
 
 from dslm_studio.launch import machine, ports, programs, terminal
-from dslm_studio.launch.install import ROOT, home as home_folder
+from dslm_studio.launch.install import ROOT
+from dslm_studio.launch.install import home as home_folder
 from dslm_studio.launch.processes import Child, Supervisor
-from dslm_studio.launch.state import Home, Instance, clean_up, read_json, recorded, tail, write_private
+from dslm_studio.launch.state import Home, Instance, clean_up, read_json, recorded, write_private
 from dslm_studio.launch.terminal import Problem, Step
 
 WORKERS = ("scheduler", "worker-gpu", "worker-default")  # in the order they are stopped
@@ -265,8 +267,6 @@ def _end_group(process: subprocess.Popen[str] | subprocess.Popen[bytes], first: 
 
 def static_fingerprint() -> str:
     """Changes with any file that ``collectstatic`` would copy: ours by time and size, the libraries' by what is installed."""
-    import hashlib
-
     found = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
     settings = ROOT / "dslm_studio" / "settings.py"
     folders = [ROOT / "static", *sorted(ROOT.glob("*/static"))]

@@ -57,7 +57,7 @@ def choose(home: Home, *, host: str = "127.0.0.1", web: int | None = None) -> tu
         raise Problem(f"Port {web} on {host} is taken{holder(web)}.", mend)
     first = _first(home.folder)
     asked = web is not None
-    web = web or _keep_or_find(kept.get("web"), host, first, not_this=None)
+    web = web or _keep_or_find(kept.get("web"), host, first, not_this=kept.get("inference"))
     inference = _keep_or_find(kept.get("inference"), "127.0.0.1", first + 1, not_this=web)
     remembered = {"web": kept.get("web", web) if asked else web, "inference": inference}
     if remembered != kept:
@@ -70,7 +70,7 @@ def _first(folder: Path) -> int:
     return FIRST + int.from_bytes(hashlib.sha256(str(folder).encode()).digest()[:4]) % ((LAST - FIRST) // 2) * 2
 
 
-def _keep_or_find(kept: object, host: str, first: int, not_this: int | None) -> int:
+def _keep_or_find(kept: object, host: str, first: int, not_this: object) -> int:
     if isinstance(kept, int) and kept != not_this and is_free(kept, host):
         return kept
     for port in [*range(first, LAST), *range(FIRST, first)]:

@@ -34,10 +34,10 @@ def attention_layers(model: Any) -> list[str]:
 
     names = set()
     for path, module in model.named_modules():
-        *_, block, name = ("", *path.split("."))
+        parts = path.split(".")
         is_linear = isinstance(module, torch.nn.Linear) or type(module).__name__ == "Conv1D"  # GPT-2's own linear layer
-        if is_linear and "att" in block:
-            names.add(name)
+        if is_linear and len(parts) > 1 and "att" in parts[-2]:
+            names.add(parts[-1])
     if not names:
         raise InputError("target", "No attention layers were found in this model.", mend="Choose all linear layers.")
     return sorted(names)

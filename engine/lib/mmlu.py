@@ -22,16 +22,16 @@ class Question:
 
 def questions(limit: int, seed: int) -> list[Question]:
     """``limit`` questions spread evenly over the subjects, the same for the same seed; 0 for all 280 or so."""
-    import yaml
     from importlib.util import find_spec
+
+    import yaml
 
     spec = find_spec("lm_eval")  # found, not imported: importing takes seconds
     assert spec is not None and spec.origin is not None
     folder = Path(spec.origin).parent / "tasks" / "mmlu" / "flan_cot_fewshot"
     by_subject: dict[str, list[Question]] = {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path in sorted(folder.glob("mmlu_*.yaml")):
-        record = yaml.load(path.read_text("utf-8"), Loader=loader)
+        record = yaml.safe_load(path.read_text("utf-8"))
         subject = record["dataset_name"]
         for sample in record["fewshot_config"]["samples"]:
             letter = re.search(r"answer is \(?([A-D])\)?", sample["target"])

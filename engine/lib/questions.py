@@ -15,14 +15,19 @@ GENERIC_HEADINGS = frozenset(
     remarks contents appendix annex preface definitions glossary usage miscellaneous other references abstract see also""".split()
 )
 _POINTS_ELSEWHERE = re.compile(
-    r"\b(below|above|see (also|the|section|chapter)?|sections?|chapters?|following|previous(ly)?|earlier|preceding|aforementioned|as follows|"
-    r"this (list|table|section|chapter|example|document|paragraph|module’s|page|is|means|allows|can|includes|was|has|will|may)|these (are|two|three|functions|methods|types|rules|"
-    r"cases|examples|operations)|in this case|that case|the (first|second|third|last|latter|former|other) (one|case|form|step|two|three|form|rule|"
-    r"example|item)s?|such (a|an|methods|objects)|example code|for example:|code (above|below)|table|figure|FAQ|PEP \d+|documentation|manual|"
+    r"\b(below|above|see (also|the|section|chapter)?|sections?|chapters?|following|previous(ly)?|earlier|preceding|aforementioned|"
+    r"as follows|"
+    r"this (list|table|section|chapter|example|document|paragraph|module’s|page|is|means|allows|can|includes|was|has|will|may)|"
+    r"these (are|two|three|functions|methods|types|rules|cases|examples|operations)|in this case|that case|"
+    r"the (first|second|third|last|latter|former|other) (one|case|form|step|two|three|rule|example|item)s?|"
+    r"such (a|an|methods|objects)|example code|for example:|table|figure|FAQ|PEP \d+|documentation|manual|"
     r"the same (way|as)? ?here|our|we|the latter|the former|these|the two|the result|the example|said (object|method)|do(es)? the same)\b",
     re.IGNORECASE,
 )
 _BROKEN = re.compile(r"\|\s|^\W*$|\*\*|```|::=|^\s*#|https?://|\.\.\. |>>>|\\$|…$|”$(?<!.[.!?]”)|__ |\s[’”]|[“‘]\s|^\(|\[\d+\]")
+_ALLOWED_OPENING = re.compile(
+    r"(If|When|Unless|Where|Once|Whenever|As (long|soon)|By default|Note that|There (are|exist)|Unlike|In (case|contrast))\b"
+)
 _CODE_HEADING = re.compile(r"(?:(?:class|async|static|coroutine|method|function) )*(?P<name>[A-Za-z_][\w.]*)\((?P<args>.*)\)$")
 _OPENERS = ("When it comes to {}, ", "Regarding {}, ", "On the subject of {}, ", "Concerning {}, ")
 
@@ -159,15 +164,9 @@ def unfit(answer: str, minimum: int, maximum: int, in_code: bool = False) -> str
         if head in ("if", "when", "in", "by", "use"):
             return "dangling"
     allowed = ("if", "when", "unless", "where", "once", "as", "whenever", "by", "note", "there", "unlike", "in", "use")
-    if head in DANGLING and not (
-        head in allowed
-        and re.match(
-            r"(If|When|Unless|Where|Once|Whenever|As (long|soon)|By default|Note that|There (are|exist)|Unlike|In (case|contrast))\b",
-            answer,
-        )
-    ):
-        if not (in_code and head in ("like",)):
-            return "dangling"
+    follows_like = in_code and head == "like"  # "Like `find()`, but …" under the heading of another function
+    if head in DANGLING and not follows_like and not (head in allowed and _ALLOWED_OPENING.match(answer)):
+        return "dangling"
     if _BROKEN.search(re.sub(r"\*\*([^*`\n]{1,60})\*\*", r"\1", answer)) or answer.count("`") % 2 or answer.count("(") != answer.count(")"):
         return "broken"
     if answer.count("“") != answer.count("”") or answer.count("[") != answer.count("]"):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 # after these a full stop ends no sentence
 ABBREVIATIONS = frozenset(
-    "e.g i.e etc vs cf resp approx incl no nos art sec fig figs eq ch p pp dr mr mrs ms prof st al inc ltd co corp jr sr u.s vol ed eds".split()
+    """e.g i.e etc vs cf resp approx incl no nos art sec fig figs eq ch p pp dr mr mrs ms prof st al inc ltd co corp jr sr u.s vol ed
+    eds""".split()
 )
 _END = re.compile(r"""[.!?…](?:[)\]”’"'*_`]|\s?\[\d{1,3}\])*(?=\s|$)""")
 _FOOTNOTE = re.compile(r"\s*\[\d{1,3}\]\s*$")

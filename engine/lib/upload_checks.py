@@ -126,7 +126,8 @@ def check_zip(name: str, kind: FileType, file: BinaryIO) -> Problem | None:
     if bomb:
         return Problem(
             "zip_bomb",
-            f"“{name}” would unpack to {total / 2**20:.0f} MB in {len(entries)} parts, {total // max(packed, 1)} times its size. It was not opened.",
+            f"“{name}” would unpack to {total / 2**20:.0f} MB in {len(entries)} parts, {total // max(packed, 1)} times its size. "
+            "It was not opened.",
             "Save the document again without embedded files, or split it.",
         )
     if any(entry.flag_bits & 0x1 for entry in entries):

@@ -11,7 +11,7 @@ from engine.context import Context, versions
 from engine.exits import InputError, Stopped
 from engine.registry import StageParams, stage
 
-ADVANCED = {"advanced": True}
+ADVANCED: dict[str, Any] = {"advanced": True}
 
 
 class Params(StageParams):
@@ -21,7 +21,8 @@ class Params(StageParams):
     )
     answer_rows: int = Field(
         75, ge=1, title="Answers written",
-        description="For so many test pairs the model writes an answer of its own, compared with the reference. Writing takes most of the time.",
+        description="For so many test pairs the model writes an answer of its own, compared with the reference. "
+        "Writing takes most of the time.",
     )
     max_new_tokens: int = Field(
         64, ge=1, le=4096, title="Longest answer", json_schema_extra=ADVANCED,
@@ -29,7 +30,8 @@ class Params(StageParams):
     )
     general_questions: int = Field(
         114, ge=0, title="General questions",
-        description="Questions of general knowledge (MMLU) that show whether the model has forgotten anything. 114 is two a subject; 0 asks all 280.",
+        description="Questions of general knowledge (MMLU) that show whether the model has forgotten anything. "
+        "114 is two a subject; 0 asks all 280.",
     )
     max_length: int = Field(
         2048, ge=16, title="Longest text", json_schema_extra=ADVANCED,
@@ -87,7 +89,7 @@ def run(ctx: Context, params: Params) -> None:
     with ctx.phase("report", "Writing the report"):
         folder = ctx.work / "report"
         report = write_report(folder, ctx, params, pairs, found)
-    facts = {who: {k: v["value"] for k, v in report[who].items()} for who in found}
+    facts: dict[str, Any] = {who: {k: v["value"] for k, v in report[who].items()} for who in found}
     facts |= {"pairs": len(pairs), "gain": report["gain"], "mmlu_informative": report["mmlu_informative"]}
     facts |= {role: manifest.read(folder_in).sha256 for role, folder_in in ctx.inputs.items()}
     ctx.save("report", folder, kind="report", facts=facts)
@@ -185,10 +187,10 @@ def write_report(folder: Path, ctx: Context, params: Params, pairs: list[Any], f
     from engine.lib import bootstrap, mmlu
 
     def scores(of: Findings) -> dict[str, Any]:
-        loss = bootstrap.ratio(*zip(*of.losses, strict=True))
+        loss = per_token(of.losses)
         return {
             "loss": loss, "perplexity": bootstrap.power_of_e(loss), "token_f1": bootstrap.mean(of.token_f1),
-            "rouge_l": bootstrap.mean(of.rouge_l), "general_loss": bootstrap.ratio(*zip(*of.general, strict=True)),
+            "rouge_l": bootstrap.mean(of.rouge_l), "general_loss": per_token(of.general),
             "mmlu": bootstrap.mean(of.mmlu),
         }  # fmt: skip
 
@@ -212,6 +214,13 @@ def write_report(folder: Path, ctx: Context, params: Params, pairs: list[Any], f
         for number, pair in enumerate(pairs):
             file.write(json.dumps(sample(number, pair, found), ensure_ascii=False) + "\n")
     return report
+
+
+def per_token(rows: list[tuple[float, int]]) -> dict[str, Any]:
+    """Loss per answer token over all rows."""
+    from engine.lib import bootstrap
+
+    return bootstrap.ratio([loss for loss, _ in rows], [tokens for _, tokens in rows])
 
 
 def paired_loss(base: list[tuple[float, int]], tuned: list[tuple[float, int]]) -> dict[str, Any]:

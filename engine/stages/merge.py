@@ -72,7 +72,8 @@ def run(ctx: Context, params: Params) -> None:
         if found["difference"] > MOST_DIFFERENCE or found["kl"] > MOST_KL:
             raise InputError(
                 "merge_differs",
-                f"The merged model does not answer like the model with its adapter (logits differ by {found['difference']:.1%} of their spread).",
+                f"The merged model does not answer like the model with its adapter "
+                f"(logits differ by {found['difference']:.1%} of their spread).",
                 where="adapter", mend="Use the model with its adapter unmerged, and report this: it should not happen.",
             )
         answer = models.speak(merged.to(kept_as), tokenizer, params.prompt, max_new_tokens=24)

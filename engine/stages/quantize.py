@@ -17,7 +17,8 @@ ANSWER = 40  # tokens
 class Params(StageParams):
     level: Literal["q4_k_m", "q8_0", "f16"] = Field(
         "q4_k_m", title="Level",
-        description="Smaller is faster and less exact. q4_k_m: about a third of the size, right for most uses. q8_0: half the size, hardly any loss. f16: full size, exact.",
+        description="Smaller is faster and less exact. q4_k_m: about a third of the size, right for most uses. "
+        "q8_0: half the size, hardly any loss. f16: full size, exact.",
     )
     prompt: str = Field(
         "What is the capital of France?", min_length=1, max_length=2000, title="Golden question",

@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from engine.registry import StageParams, stage
 
 FEWEST_PAIRS = 8
 EDGE = 5  # steps averaged into the first and the last loss of the summary
-ADVANCED = {"advanced": True}
+ADVANCED: dict[str, Any] = {"advanced": True}
 
 
 class Params(StageParams):
@@ -24,7 +25,8 @@ class Params(StageParams):
     )
     learning_rate: float = Field(
         5e-4, gt=0, le=0.1, title="Learning rate",
-        description="How far each step moves the adapter. Too low learns little, too high makes the loss jump. 0.0001 to 0.001 is usual for LoRA.",
+        description="How far each step moves the adapter. Too low learns little, too high makes the loss jump. "
+        "0.0001 to 0.001 is usual for LoRA.",
     )
     rank: int = Field(
         16, ge=1, le=512, title="Adapter rank",
@@ -44,7 +46,8 @@ class Params(StageParams):
     )
     dropout: float = Field(
         0.0, ge=0, lt=1, title="Dropout", json_schema_extra=ADVANCED,
-        description="Share of the adapter's inputs switched off at random while training. 0.05 to 0.1 helps against learning by heart, but is slower.",
+        description="Share of the adapter's inputs switched off at random while training. 0.05 to 0.1 helps against learning by heart, but "
+        "is slower.",
     )
     target: Literal["all-linear", "attention"] = Field(
         "all-linear", title="Layers to adapt", json_schema_extra=ADVANCED,
@@ -52,7 +55,8 @@ class Params(StageParams):
     )
     gradient_accumulation: int = Field(
         1, ge=1, le=1024, title="Batches per step", json_schema_extra=ADVANCED,
-        description="Batches added up before the adapter moves. With fewer pairs at once and more batches per step the result is the same with less memory.",
+        description="Batches added up before the adapter moves. With fewer pairs at once and more batches per step the result is the "
+        "same with less memory.",
     )
     max_steps: int | None = Field(
         None, ge=1, title="Stop after steps", json_schema_extra=ADVANCED,
@@ -108,7 +112,7 @@ class Params(StageParams):
 )
 def run(ctx: Context, params: Params) -> None:
     """Teach a model your pairs by training a small adapter (LoRA) on the answers; the model itself stays as it is."""
-    from engine.lib import adapters, batches, chat_rows, models, scoring
+    from engine.lib import adapters, batches, models, scoring
 
     models.prepare_libraries()
     import torch
@@ -252,12 +256,15 @@ def read_pairs(ctx: Context, params: Params, tokenizer: Any) -> tuple[list[Any],
     """The training and validation pairs as tokens, after every check that can be made before training. Raises ``InputError``."""
     from engine.lib import chat_rows
 
+    def count(total: int, done: int) -> None:
+        ctx.progress(done, total, "pairs")
+
     found = {}
     for split in ("train", "validation"):
         rows = chat_rows.read_split(ctx.inputs["dataset"], split)
         rows = rows[: params.eval_rows] if split == "validation" else rows
         found[split], rejects = chat_rows.encode(
-            rows, tokenizer, params.max_length, on_row=lambda done: ctx.progress(done, len(rows), "pairs")
+            rows, tokenizer, params.max_length, on_row=partial(count, len(rows))
         )
         chat_rows.warn_rejects(ctx.warn, rejects, len(rows), params.max_length)
         if split == "train" and rows and not found["train"]:

@@ -1,7 +1,6 @@
 """What is done to documents: uploading, reading, taking in, deleting."""
 
 from retrieval.services.deleting import documents_delete, project_erase
-from retrieval.services.lineage import chunks_artifact
 from retrieval.services.reading import ReadingError, documents_ingest, documents_retry, ingest_waiting, run_ended
 from retrieval.services.taking_in import chunks_take_in
 from retrieval.services.uploading import UploadResult, documents_upload
@@ -9,7 +8,6 @@ from retrieval.services.uploading import UploadResult, documents_upload
 __all__ = [
     "ReadingError",
     "UploadResult",
-    "chunks_artifact",
     "chunks_take_in",
     "documents_delete",
     "documents_ingest",

@@ -17,6 +17,8 @@ from tests.e2e.running import RunningStudio, start_demo
 HERE = Path(__file__).parent
 PATIENCE = float(os.environ.get("STUDIO_TEST_DEMO_SECONDS", 45 * 60))
 SLOW = 60_000  # milliseconds a page may take on a busy machine before a test gives up
+SERVER_TIMES: dict[str, list[float]] = {}  # page → milliseconds until its first byte; tests put in what they measure
+WANTED_MS = 100
 expect.set_options(timeout=SLOW)
 
 
@@ -24,6 +26,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All of these come last: the studio they share is not to work beside other tests."""
     ours = [item for item in items if HERE in item.path.parents]
     items[:] = [item for item in items if HERE not in item.path.parents] + ours
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long the web server took for each page: measured, not judged, for other work may slow this machine."""
+    if not SERVER_TIMES:
+        return
+    terminalreporter.section("server time of each page, in milliseconds")
+    for name, times in sorted(SERVER_TIMES.items(), key=lambda item: -max(item[1])):
+        mark = f"  above {WANTED_MS}" if min(times) > WANTED_MS else ""
+        terminalreporter.write_line(f"{name:<24}" + "".join(f"{one:>8.0f}" for one in times) + mark)
 
 
 @pytest.fixture(scope="session")

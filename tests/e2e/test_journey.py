@@ -152,7 +152,8 @@ def test_the_recommendation_changes_with_the_answers_and_becomes_the_plan(journe
     title = page.locator("#recommendation h2").first
 
     def choose(question: str, answer: str) -> None:
-        page.locator(f"input[name={question}][value={answer}]").check()
+        with page.expect_response(lambda reply: "/plan/" in reply.url):  # each answer changes the picture at once
+            page.locator(f"input[name={question}][value={answer}]").check()
 
     choose("change", "often")
     expect(page.locator("#recommendation")).to_contain_text("1 of 6 answered")

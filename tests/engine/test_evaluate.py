@@ -23,7 +23,7 @@ def test_it_compares_base_and_tuned_row_by_row(trained: Outcome, run: Callable, 
     assert abs(gain["value"] - (report["base"]["loss"]["value"] - report["tuned"]["loss"]["value"])) < 1e-9
     assert gain["low"] > 0  # a few steps on text of this kind help every row
     assert report["mmlu_informative"] in (True, False)
-    samples = [json.loads(line) for line in open(outcome.output("report") / "samples.jsonl", encoding="utf-8")]
+    samples = [json.loads(line) for line in (outcome.output("report") / "samples.jsonl").read_text("utf-8").splitlines()]
     assert len(samples) == 6
     assert samples[0]["question"]
     assert samples[0]["tuned_answer"] is not None

@@ -48,23 +48,25 @@ def zipped(entries: dict[str, bytes]) -> bytes:
 DOCX = zipped(
     {
         "[Content_Types].xml": b'<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-        b'<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/word/document.xml" '
+        b'<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        b'<Override PartName="/word/document.xml" '
         b'ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>',
-        "_rels/.rels": b'<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" '
+        "_rels/.rels": b'<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        b'<Relationship Id="r1" '
         b'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>',
-        "word/document.xml": b'<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r>'
+        "word/document.xml": b'<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        b"<w:body><w:p><w:r>"
         b"<w:t>The supplier delivers the goods within ten days.</w:t></w:r></w:p></w:body></w:document>",
     }
 )
 PAGE = "The warranty lasts for two years from the day of delivery.\nIt covers every part except the battery."
+GERMAN = "Die Prüfung der Anträge dauert höchstens drei Wochen, außer an Feiertagen im März. Größere Beträge prüft die Behörde."
 GOOD: dict[str, bytes] = {
     "guide.md": GUIDE.encode(),
     "warranty.pdf": pdf(PAGE, "", "Repairs are free of charge within that time.\nThe customer pays for sending the goods."),
     "contract.docx": DOCX,
     "page.html": b"<html><head><title>T</title></head><body><h1>Opening hours</h1><p>The library opens at nine.</p></body></html>",
-    "latin.txt": "Die Prüfung der Anträge dauert höchstens drei Wochen, außer an Feiertagen im März. Größere Beträge prüft die Behörde.".encode(
-        "cp1252"
-    ),
+    "latin.txt": GERMAN.encode("cp1252"),
     "copy of guide.md": GUIDE.encode(),
 }
 BAD: dict[str, tuple[bytes, str]] = {

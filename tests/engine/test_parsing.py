@@ -59,19 +59,21 @@ def test_the_parser_sees_no_secret_of_the_studio(good: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", ["../x.txt", "a/b.txt", "a\\b.txt", "..", "", "x\u202etxt.md", "x\0.txt", "é" * 200 + ".txt"])
 def test_a_name_that_is_no_plain_file_name_is_refused(name: str, good: Path) -> None:
-    problem = check_upload(name, 4, b"abcd", lambda: open(good, "rb"))
+    problem = check_upload(name, 4, b"abcd", lambda: good.open("rb"))
     assert problem is not None and problem.code == "bad_name"
 
 
 @pytest.mark.parametrize("name", ["notes.md", "Vertrag (2).txt", "tab.le.csv", "a…b.MD"])
 def test_an_ordinary_upload_is_taken(name: str, good: Path) -> None:
-    assert check_upload(name, 4, b"abcd", lambda: open(good, "rb")) is None
+    assert check_upload(name, 4, b"abcd", lambda: good.open("rb")) is None
 
 
 def test_pdf_lines_become_paragraphs_headings_and_items() -> None:
     page = (
-        "Return of goods\nThe customer may send the goods back within fourteen days of their deli-\nvery and need not say why this is done by\n"
-        "him.\n• first the form\n• then the parcel\nPayment\nThe price is paid on delivery, in cash or by card, as the customer wishes it to be."
+        "Return of goods\nThe customer may send the goods back within fourteen days of their deli-\n"
+        "very and need not say why this is done by\n"
+        "him.\n• first the form\n• then the parcel\nPayment\n"
+        "The price is paid on delivery, in cash or by card, as the customer wishes it to be."
     )
     made = unwrap_page(page)
     assert made.startswith("## Return of goods\n\nThe customer may send")

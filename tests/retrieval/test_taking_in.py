@@ -8,7 +8,6 @@ from projects import registries
 from projects.models import Project, User
 from retrieval.models import Chunk, Document, DocumentVersion, Index, VersionStatus
 from retrieval.search import search
-from retrieval.services import chunks_artifact as whole
 from retrieval.services import documents_delete, documents_upload, taking_in
 from retrieval.stores import store
 from retrieval.stores.base import space_of
@@ -136,21 +135,3 @@ def test_a_document_deleted_while_it_was_read_stays_deleted(
     assert not Chunk.objects.filter(version=uploaded[0]).exists()
     assert not (artifact_path(artifact) / "texts" / f"{uploaded[0].pk}.txt").exists()
     assert Chunk.objects.filter(version=uploaded[1]).exists()
-
-
-def test_the_passages_of_all_documents_come_as_one_artifact(
-    project: Project, owner: User, library: list[DocumentVersion], read: Callable[..., Artifact]
-) -> None:
-    first = whole(project=project)
-    assert first is not None and first.produced_by is None and whole(project=project) == first
-    documents_upload(project=project, files=[upload("new.md", "# New\n\nSomething new.\n")], by=owner)
-    read(
-        [DocumentVersion.objects.select_related("document__project").get(document__name="new.md")], {"new.md": "# New\n\nSomething new.\n"}
-    )
-    both = whole(project=project)
-    assert both is not None and both != first and both.facts["documents"] == 4
-    assert whole(project=project) == both
-    import numpy as np
-
-    folder = artifact_path(both)
-    assert len(np.load(folder / "vectors.npy")) == len((folder / "chunks.jsonl").read_text().splitlines()) == Chunk.objects.count()
