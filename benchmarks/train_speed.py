@@ -109,7 +109,8 @@ def main() -> None:
             theirs["loss_tokens"] / theirs["seconds"], name_of_rival, "at least 2",
         ),
         report.Row(
-            "all tokens a second", "tokens/s", mine["all_tokens"] / mine["seconds"], theirs["all_tokens"] / theirs["seconds"], name_of_rival,
+            "all tokens a second", "tokens/s", mine["all_tokens"] / mine["seconds"],
+            theirs["all_tokens"] / theirs["seconds"], name_of_rival,
         ),
         report.Row("held-out loss", "nats/token", my_loss, their_loss, name_of_rival, "at most 1.01"),
         report.Row("tokens with loss", "tokens", mine["loss_tokens"], theirs["loss_tokens"], name_of_rival),

@@ -14,7 +14,7 @@ def main(folder: Path) -> None:
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    rows = [json.loads(line)["messages"] for line in open(Path(settings["dataset"]) / "train.jsonl", encoding="utf-8")]
+    rows = [json.loads(line)["messages"] for line in (Path(settings["dataset"]) / "train.jsonl").read_text("utf-8").splitlines()]
     # prompt and completion: TRL then puts the loss on the answer only, as our stage does
     data = Dataset.from_list([{"prompt": messages[:-1], "completion": messages[-1:]} for messages in rows])
     marks: list[tuple[float, int]] = []

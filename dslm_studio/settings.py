@@ -97,6 +97,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# While Redis is away a page must not wait for it: the row is written, and the reconciler tells the workers later
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1, "socket_connect_timeout": 2}
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # Redis may be away for a while; the worker waits for it
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
@@ -191,6 +193,7 @@ WHITENOISE_USE_FINDERS = DEBUG or not (STATIC_ROOT / "css").is_dir()
 ARTIFACT_ROOT = STUDIO_HOME / "artifacts"
 RUN_ROOT = STUDIO_HOME / "runs"
 INDEX_ROOT = STUDIO_HOME / "indexes"
+VECTOR_STORE_URL = env.text("VECTOR_STORE_URL")
 SERVE_URL = env.text("STUDIO_SERVE_URL", "http://127.0.0.1:8001/v1")
 SERVE_SECRET = env.text("STUDIO_SERVE_SECRET")
 RUN_STOP_GRACE_SECONDS = env.number("STUDIO_STOP_GRACE", 60)

@@ -5,11 +5,12 @@ Light: the openai package is imported at the first call.
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ async def chat_stream_async(endpoint: Endpoint, messages: Sequence[Message], **o
     """As ``chat_stream``, for an event loop."""
     import openai
 
-    async with openai.AsyncOpenAI(**_settings(endpoint)) as client:
+    async with openai.AsyncOpenAI(**_settings(endpoint), http_client=openai.DefaultAsyncHttpxClient(verify=_tls())) as client:
         for wait in _waits():
             try:
                 stream = await client.chat.completions.create(model=endpoint.model, messages=list(messages), stream=True, **options)
@@ -139,6 +140,12 @@ async def chat_stream_async(endpoint: Endpoint, messages: Sequence[Message], **o
                         yield chunk.choices[0].delta.content
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the system's certificates takes 20 ms, so it is done once a process."""
+    return ssl.create_default_context()
+
+
 def _settings(endpoint: Endpoint) -> dict[str, Any]:
     import httpx
 
@@ -150,7 +157,7 @@ def _settings(endpoint: Endpoint) -> dict[str, Any]:
 def _client(endpoint: Endpoint) -> Any:
     import openai
 
-    return openai.OpenAI(**_settings(endpoint))
+    return openai.OpenAI(**_settings(endpoint), http_client=openai.DefaultHttpxClient(verify=_tls()))
 
 
 def _waits() -> Iterator[float | None]:

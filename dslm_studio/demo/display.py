@@ -28,7 +28,7 @@ class Display:
         except BaseException:
             self._line(f"  ✗ {title}\n")
             raise
-        self.seconds[key] = round(time.monotonic() - began, 1)
+        self.seconds[key] = round(step.seconds if step.seconds is not None else time.monotonic() - began, 1)
         self._line(f"  ✓ {title:<34} {step.result:<48} {self.seconds[key]:>7.1f} s\n")
 
     def _line(self, text: str) -> None:
@@ -41,11 +41,12 @@ class Display:
 
 
 class Step:
-    """One step: ``say`` what it does now, set ``result`` to what came of it."""
+    """One step: ``say`` what it does now, set ``result`` to what came of it, and ``seconds`` where it worked unwatched."""
 
     def __init__(self, display: Display, title: str) -> None:
         self._display, self._title = display, title
         self.result = ""
+        self.seconds: float | None = None
 
     def say(self, text: str, done: float | None = None, total: float | None = None, seconds_left: float | None = None) -> None:
         if total and done is not None:

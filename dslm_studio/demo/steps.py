@@ -90,7 +90,7 @@ def _upload(project: Project, by: User, files: list[Path]) -> None:
 def ensure_pairs(project: Project, by: User, step: Step) -> int:
     """Generate pairs and approve them by rule. Returns how many are approved."""
     if not Pair.objects.filter(project=project).exists():
-        run = Run.objects.filter(project=project, stage="extract_pairs").first() or pairs_generate(project=project, by=by, params={})
+        run = Run.objects.filter(project=project, stage="extract_pairs").first() or pairs_generate(project=project, by=by, params={"about": "Python"})
         wait_for(run, step)
     pairs_approve_by_rule(project=project, by=by)
     return Pair.objects.filter(project=project, status=PairStatus.APPROVED).count()

@@ -108,9 +108,8 @@ EXPECTED = ("redis", "inference", "web", "worker-default", "worker-gpu", "schedu
 
 
 def _answers(instance: Instance) -> dict[str, bool]:
-    web = f"http://127.0.0.1:{instance.port}/healthz"
     found = {
-        "web": programs.answers_http(web),
+        "web": programs.answers_http(instance.health),
         "inference": programs.answers_http(f"http://127.0.0.1:{instance.serve_port}/health"),
     }
     if instance.redis_url:
@@ -161,10 +160,10 @@ def _stop_what_is_left(home: Home, instance: Instance) -> int:
         raise Problem("A launcher is just starting on this home.", "Wait a moment and try again.")
     try:
         with Step("Stopping what a killed launcher left behind") as step:
-            if instance.orphans():
-                redis = instance.redis_url or programs.given("REDIS_URL")
-                environment = programs.variables(home, host="127.0.0.1", port=instance.port, serve_port=instance.serve_port, redis=redis)
-                stop_runs(environment)
+            # Trainings live on without their launcher, even when all its other processes are gone
+            redis = instance.redis_url or programs.given("REDIS_URL")
+            environment = programs.variables(home, host="127.0.0.1", port=instance.port, serve_port=instance.serve_port, redis=redis)
+            stop_runs(environment)
             ended = clean_up(home, instance)
             step.result = f"Stopped: {', '.join(ended)}" if ended else "Nothing was running any more"
     finally:

@@ -217,7 +217,7 @@ def show(found: dict[str, Any]) -> None:
     else:
         terminal.good(f"all {len(found['libraries'])} as pinned")
     converter = "there" if TOOLS.is_dir() else "not installed"
-    if (ROOT / "requirements-tools.txt").is_file():
+    if (ROOT / "requirements-converter.txt").is_file():
         (terminal.good if TOOLS.is_dir() else terminal.warn)(f"GGUF converter       {converter}")
     terminal.say()
     terminal.say(terminal.bold("Stages"))

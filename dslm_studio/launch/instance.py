@@ -84,6 +84,7 @@ class Studio:
             url=self.environment["STUDIO_URL"],
             serve_url=self.environment["STUDIO_SERVE_URL"],
             redis_url=redis_url if not given_redis else "",
+            health=programs.health_url(self.host, port),
             port=port,
             serve_port=serve_port,
             began=time.time(),
@@ -195,7 +196,7 @@ class Studio:
                 return process.returncode
         finally:
             if process.poll() is None:
-                _end_group(process, signal.SIGINT, 8)
+                _end_group(process, signal.SIGTERM, 8)
         return 130
 
     # --- stopping ---

@@ -64,7 +64,9 @@ def variables(home: Home, *, host: str, port: int, serve_port: int, redis: str) 
     found = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")}
     found.setdefault("HF_HUB_OFFLINE", "1")
     found.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    if host not in ("127.0.0.1", "localhost", "::1") and not given("STUDIO_ALLOWED_HOSTS"):
+    if given("STUDIO_ALLOWED_HOSTS"):
+        found["STUDIO_ALLOWED_HOSTS"] = given("STUDIO_ALLOWED_HOSTS") + ",127.0.0.1"  # the launcher asks there how it is
+    elif host not in ("127.0.0.1", "localhost", "::1"):
         found["STUDIO_ALLOWED_HOSTS"] = ",".join(names_of_this_machine(host))
     return found | {
         "STUDIO_HOME": str(home.folder),
@@ -131,9 +133,13 @@ def web(home: Home, environment: dict[str, str], host: str, port: int) -> Progra
     command += ["--host", "0.0.0.0" if host == "*" else host.strip("[]"), "--port", str(port)]
     command += ["--lifespan", "off", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "5"]
     command += ["--proxy-headers" if behind_proxy else "--no-proxy-headers"]
-    local = "127.0.0.1" if host in ANYWHERE else host.strip("[]")
-    health = f"http://{bracketed(local)}:{port}/healthz"
+    health = health_url(host, port)
     return Program("web", command, environment, ROOT, home.log("web"), grace=12, ready=lambda: answers_http(health))
+
+
+def health_url(host: str, port: int) -> str:
+    """Where the web process is asked how it is, from this machine."""
+    return f"http://{bracketed('127.0.0.1' if host in ANYWHERE else host.strip('[]'))}:{port}/healthz"
 
 
 def worker(home: Home, environment: dict[str, str], queue: str, concurrency: int) -> Program:

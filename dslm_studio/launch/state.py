@@ -36,6 +36,7 @@ class Instance(BaseModel):
 
     launcher: Recorded
     url: str
+    health: str  # where the web process says whether it is well
     serve_url: str
     redis_url: str
     port: int

@@ -38,14 +38,20 @@ def dim(text: str) -> str:
 
 
 def say(text: str = "") -> None:
-    """Print a line, after wiping a live one."""
+    """Print a line, after wiping a live one. A terminal that went away is no reason to stop half-way through stopping."""
     global _live_line
+    encoding = sys.stdout.encoding or "utf-8"
     with _lock:
-        if _live_line:
-            sys.stdout.write("\r\033[K")
-            _live_line = False
-        sys.stdout.write(text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8") + "\n")
+        _write(("\r\033[K" if _live_line else "") + text.encode(encoding, "replace").decode(encoding) + "\n")
+        _live_line = False
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
         sys.stdout.flush()
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  stays open until the end
 
 
 def good(text: str, seconds: float | None = None) -> None:
@@ -109,8 +115,7 @@ class Step:
                 with _lock:
                     text = f"{self.title}{': ' + self.detail if self.detail else ''}, {self.seconds:.0f} s"
                     width = _width()
-                    sys.stdout.write("\r\033[K" + dim(DOT) + " " + (text if len(text) < width - 3 else text[: width - 4] + "~"))
-                    sys.stdout.flush()
+                    _write("\r\033[K" + dim(DOT) + " " + (text if len(text) < width - 3 else text[: width - 4] + "~"))
                     _live_line = True
             elif self.seconds - last >= HEARTBEAT:
                 last = self.seconds

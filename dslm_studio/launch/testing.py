@@ -68,7 +68,7 @@ def bare_environment() -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if name in ours
-        or not (name.startswith("STUDIO_") or name in ("REDIS_URL", "DATABASE_URL", "VECTOR_STORE_URL", "ARTIFACT_STORE_URL"))
+        or not (name.startswith(("STUDIO_", "DJANGO_")) or name in ("REDIS_URL", "DATABASE_URL", "VECTOR_STORE_URL", "ARTIFACT_STORE_URL"))
     }
     environment.setdefault("HF_HUB_OFFLINE", "1")
     environment["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)])

@@ -128,7 +128,9 @@ def term(spot: Spot) -> Iterator[Found]:
     if naming and (subject := subject_before(spot.sentence, naming.start())):
         yield Found(f"{{topic}}what {naming[1]} {lowered(subject, spot.names)} called?", 0.9)
     match = re.search(
-        r"\b(?:called|termed|known as|named|said to be|referred to as) (?:an? |the )?(?:\*([^*]{3,40})\*|“([^”]{3,40})”)", spot.sentence
+        r"\b(?:is|are|be|been|also|commonly|often|generally) "
+        r"(?:called|termed|known as|named|said to be|referred to as) (?:an? |the )?(?:\*([^*]{3,40})\*|“([^”]{3,40})”)",
+        spot.sentence,
     )
     if match and not re.match(r"(A|An|The)? ?[*“]", spot.sentence):
         found = match[1] or match[2]

@@ -1,9 +1,16 @@
-"""python -m tests.e2e.screens: pictures of every page of the running studio, for people to look at, into STUDIO_HOME/screens/."""
+"""Pictures of the running studio at STUDIO_HOME.
+
+``python -m tests.e2e.screens [PAGE ...]``: of every page, or of those named, for people to look at, into STUDIO_HOME/screens/.
+``python -m tests.e2e.screens --readme``: docs/images/run.png, the run page of the demo's training.
+"""
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import uuid
+from contextlib import closing
 from pathlib import Path
 
 from tests.e2e.browser import Watch, chromium, sign_in
@@ -23,7 +30,39 @@ def new_sign_in_link(home: Path) -> str:
     return json.loads(made.stdout)["sign_in_link"]
 
 
+def first_training(home: Path) -> str:
+    """The address of the run page of the first training that succeeded."""
+    query = (
+        "SELECT slug, runs_run.id FROM runs_run JOIN projects_project ON projects_project.id = runs_run.project_id "
+        "WHERE stage = 'sft' AND status = 'SUCCEEDED' ORDER BY runs_run.created_at LIMIT 1"
+    )
+    with closing(sqlite3.connect(f"file:{home / 'studio.sqlite3'}?mode=ro", uri=True)) as line:
+        found = line.execute(query).fetchone()
+    if found is None:
+        sys.exit(f"No training has succeeded in {home} yet: run ./studio demo first.")
+    return f"/p/{found[0]}/runs/{uuid.UUID(found[1])}/"
+
+
+def make_readme_picture(home: Path, target: Path) -> None:
+    """The run page of a finished training, 1440 pixels wide and light."""
+    link, address = new_sign_in_link(home), first_training(home)
+    with chromium() as browser:
+        context = browser.new_context(base_url=link.split("/sign-in/")[0], viewport={"width": 1440, "height": 1000}, color_scheme="light")
+        page = context.new_page()
+        sign_in(page, link)
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        page.wait_for_function("document.querySelector('.chart-plot .plot-container') && !document.querySelector('.chart-plot .bone')")
+        page.wait_for_timeout(500)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=target)
+    print(target)
+
+
 def main(wanted: list[str]) -> int:
+    if wanted == ["--readme"]:
+        make_readme_picture(HOME, ROOT / "docs" / "images" / "run.png")
+        return 0
     link = new_sign_in_link(HOME)
     origin = link.split("/sign-in/")[0]
     folder = HOME / "screens"

@@ -53,7 +53,8 @@ DOCX = zipped(
         b'ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>',
         "_rels/.rels": b'<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
         b'<Relationship Id="r1" '
-        b'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>',
+        b'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"'
+        b'Target="word/document.xml"/></Relationships>',
         "word/document.xml": b'<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
         b"<w:body><w:p><w:r>"
         b"<w:t>The supplier delivers the goods within ten days.</w:t></w:r></w:p></w:body></w:document>",

@@ -142,9 +142,7 @@ def test_a_line_that_cannot_be_read_spoils_no_other(project: Project) -> None:
 # --- pages ---
 
 
-def test_the_report_page_shows_verdicts_tiles_and_answers(
-    viewer: User, project: Project, report: Report, client_for: ClientFor
-) -> None:
+def test_the_report_page_shows_verdicts_tiles_and_answers(viewer: User, project: Project, report: Report, client_for: ClientFor) -> None:
     text = client_for(viewer).get(report.get_absolute_url()).content.decode()
     assert "20% lower" in text
     assert "uninformative" in text
@@ -171,9 +169,7 @@ def test_pages_cost_the_same_however_many_reports_there_are(
         client.get(address)
 
 
-def test_reports_download_as_json_and_csv(
-    viewer: User, project: Project, report: Report, client_for: ClientFor
-) -> None:
+def test_reports_download_as_json_and_csv(viewer: User, project: Project, report: Report, client_for: ClientFor) -> None:
     client = client_for(viewer)
     data = client.get(reverse("evaluation:report_file", args=[project.slug, report.pk]))
     assert data.json()["pairs"] == 60
@@ -184,9 +180,7 @@ def test_reports_download_as_json_and_csv(
 
 
 @pytest.mark.parametrize("name", ["evaluation:report", "evaluation:report_file", "evaluation:answers_file"])
-def test_another_projects_report_does_not_exist(
-    name: str, outsider: User, project: Project, report: Report, client_for: ClientFor
-) -> None:
+def test_another_projects_report_does_not_exist(name: str, outsider: User, project: Project, report: Report, client_for: ClientFor) -> None:
     client, own = client_for(outsider), outsider.projects.get()
     assert client.get(reverse(name, args=[project.slug, report.pk])).status_code == 404
     assert client.get(reverse(name, args=[own.slug, report.pk])).status_code == 404

@@ -54,7 +54,5 @@ def test_the_image_installs_torch_first_and_models_by_hash() -> None:
 def test_every_pinned_library_is_explained() -> None:
     explained = (ROOT / "docs" / "dependencies.md").read_text()
     for file in sorted(ROOT.glob("requirements*.txt")):
-        if file.name == "requirements-tools.txt":
-            continue
         for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", file.read_text(), re.MULTILINE):
             assert f"| {name} {version} |" in explained, f"docs/dependencies.md lacks {name} {version}"

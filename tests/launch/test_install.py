@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from dslm_studio.launch.terminal import Problem
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone whose requirements are one tiny package that lies beside it, so that pip needs no index."""
     root = tmp_path / "a clone"
-    package = root / "small"
-    package.mkdir(parents=True)
-    (package / "setup.py").write_text("from setuptools import setup; setup(name='small', version='1.0', py_modules=['small'])")
-    (package / "small.py").write_text("VALUE = 1\n")
+    root.mkdir()
+    with zipfile.ZipFile(root / "small-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("small.py", "VALUE = 1\n")
+        wheel.writestr("small-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n")
+        wheel.writestr("small-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("small-1.0.dist-info/RECORD", "")
     for name in ("requirements", "requirements-models", "requirements-dev"):
         (root / f"{name}.txt").write_text("torch==1.0\n" if name == "requirements" else "")
     venv = root / ".venv"
@@ -48,8 +51,8 @@ def test_only_the_part_whose_requirements_changed_is_installed_again(clone: Path
 
 
 def test_the_converter_goes_into_a_folder_of_its_own(clone: Path) -> None:
-    (clone / "requirements-tools.txt").write_text("converter==1.0\n")
-    tools = next(part for part in install.parts(dev=False) if part.key == "requirements-tools")
+    (clone / "requirements-converter.txt").write_text("converter==1.0\n")
+    tools = next(part for part in install.parts(dev=False) if part.key == "requirements-converter")
     assert tools.arguments[:4] == ("--no-deps", "--require-hashes", "--target", str(install.TOOLS))
 
 
@@ -62,15 +65,10 @@ def test_a_venv_whose_python_is_gone_is_installed_anew(clone: Path) -> None:
 
 @pytest.mark.slow
 def test_an_interrupted_installation_goes_on_where_it_stopped(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = install.Part("small", "Installing small", ("--no-build-isolation", "--no-index", "./small"), "1")
+    small = install.Part("small", "Installing small", ("--no-index", "./small-1.0-py3-none-any.whl"), "1")
     broken = install.Part("broken", "Installing what is not there", ("--no-index", "there-is-no-such-thing==1"), "2")
     monkeypatch.setattr(install, "parts", lambda dev: [small, broken])
     monkeypatch.setattr(install, "check", lambda todo: None)
-    monkeypatch.setattr(
-        install,
-        "_make_venv",
-        lambda log: subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(install.VENV)], check=True),
-    )
     with pytest.raises(Problem, match="pip ended with 1") as failed:
         install.ensure()
     assert "goes on where it stopped" in failed.value.mend

@@ -16,7 +16,7 @@ def sleeper() -> "subprocess.Popen[bytes]":
 
 
 def instance_of(launcher: Recorded, **children: Recorded) -> Instance:
-    return Instance(launcher=launcher, url="", serve_url="", redis_url="", port=1, serve_port=2, began=0, children=children)
+    return Instance(launcher=launcher, url="", health="", serve_url="", redis_url="", port=1, serve_port=2, began=0, children=children)
 
 
 def test_a_second_launcher_does_not_get_the_lock(home: Home) -> None:

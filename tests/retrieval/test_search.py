@@ -27,10 +27,10 @@ AWKWARD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("query", AWKWARD)
 @pytest.mark.parametrize("mode", ["hybrid", "keyword", "vector"])
-def test_no_query_breaks_it(project: Project, library: list[DocumentVersion], query: str, mode: str) -> None:
-    assert isinstance(search(project, query, mode=mode), list)  # type: ignore[arg-type]
+def test_no_query_breaks_it(project: Project, library: list[DocumentVersion], mode: str) -> None:
+    for query in AWKWARD:
+        assert isinstance(search(project, query, mode=mode), list), query  # type: ignore[arg-type]
 
 
 def test_words_find_the_passage_that_holds_them(project: Project, library: list[DocumentVersion]) -> None:
@@ -124,6 +124,7 @@ def test_a_citation_opens_its_span(project: Project, library: list[DocumentVersi
     assert citation_url(project, cited.document, 3, 9) == f"/p/{project.slug}/documents/{cited.document}/?start=3&end=9#passage"
 
 
+@pytest.mark.slow
 def test_ten_thousand_passages_answer_within_a_tenth_of_a_second(tmp_path: object, settings: object) -> None:
     settings.INDEX_ROOT = tmp_path  # type: ignore[attr-defined]
     space, chunks, version = Space("99", "chunks_speed", 384), store(), uuid4()

@@ -62,7 +62,7 @@ class Command(BaseCommand):
         for stage, title in (("sft", "Fine-tune with LoRA"), ("merge", "Merge"), ("quantize", "Quantise to GGUF"), ("evaluate", "Evaluate")):
             with display.step(stage, title) as step:
                 run = steps.wait_for(steps.run_of(project, stage), step)
-                step.result = reporting.run_result(run)
+                step.result, step.seconds = reporting.run_result(run), run.seconds
         gguf = steps.run_of(project, "quantize").output("model")
         assert gguf is not None
         with display.step("retrieval", "Measure the search") as step:
