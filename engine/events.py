@@ -15,9 +15,7 @@ from engine.faults import fault
 EVENTS_FILE = "events.jsonl"
 VERSION = 1
 
-EventType = Literal[
-    "started", "phase", "progress", "metric", "sample", "log", "checkpoint", "artifact", "warning", "error", "finished"
-]
+EventType = Literal["started", "phase", "progress", "metric", "sample", "log", "checkpoint", "artifact", "warning", "error", "finished"]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 
 
@@ -49,7 +47,8 @@ class EventWriter:
 
     def __init__(self, folder: Path) -> None:
         self._seq = 0
-        self._file = open(folder / EVENTS_FILE, "ab", buffering=0) if os.environ.get("RANK", "0") == "0" else None
+        first = os.environ.get("RANK", "0") == "0"
+        self._file = open(folder / EVENTS_FILE, "ab", buffering=0) if first else None  # noqa: SIM115 (open as long as the process)
 
     def write(self, type: EventType, **data: Any) -> None:
         if self._file is None:

@@ -41,9 +41,7 @@ def file_sha256(path: Path) -> str:
 
 def _files(folder: Path) -> dict[str, FileEntry]:
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST_FILE)
-    return {
-        p.relative_to(folder).as_posix(): FileEntry(bytes=p.stat().st_size, sha256=file_sha256(p)) for p in paths
-    }
+    return {p.relative_to(folder).as_posix(): FileEntry(bytes=p.stat().st_size, sha256=file_sha256(p)) for p in paths}
 
 
 def _digest(files: dict[str, FileEntry]) -> str:
@@ -51,9 +49,7 @@ def _digest(files: dict[str, FileEntry]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write(
-    folder: Path, kind: str, facts: dict[str, Any] | None = None, made_by: dict[str, Any] | None = None
-) -> Manifest:
+def write(folder: Path, kind: str, facts: dict[str, Any] | None = None, made_by: dict[str, Any] | None = None) -> Manifest:
     """Hash every file under ``folder`` and write its ``artifact.json`` through a temporary name.
 
     Raises ``ManifestError`` for an empty folder.

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StageParams(BaseModel):
-    """The parameters of a stage. Every field has a ``title`` and a ``description``; ``json_schema_extra={"advanced": True}`` folds it away."""
+    """A stage's parameters. Every field has a ``title`` and a ``description``; ``json_schema_extra={"advanced": True}`` folds it away."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=False)
 

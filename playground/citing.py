@@ -14,8 +14,8 @@ SUPPORTED = 0.5  # share of an answer's content words that a passage must hold t
 MOST = 2  # passages cited for one answer
 WORD = re.compile(r"[^\W_]\w*", re.UNICODE)
 STOP = frozenset(
-    "a an and are as at be but by can do does for from had has have how i if in into is it its may more no not of on or such that the their "
-    "then there these they this to was were what when where which who why will with would you your".split()
+    "a an and are as at be but by can do does for from had has have how i if in into is it its may more no not of on or such that the "
+    "their then there these they this to was were what when where which who why will with would you your".split()
 )
 
 

@@ -12,7 +12,9 @@ LONGEST_QUESTION = 4000
 
 
 class AskForm(forms.Form):
-    question = forms.CharField(max_length=LONGEST_QUESTION, widget=forms.Textarea(attrs={"rows": 2, "placeholder": "Ask about your domain"}))
+    question = forms.CharField(
+        max_length=LONGEST_QUESTION, widget=forms.Textarea(attrs={"rows": 2, "placeholder": "Ask about your domain"})
+    )
     with_documents = forms.BooleanField(label="Answer from the documents", required=False, initial=True)
     model = forms.ChoiceField(label="Model", required=False)
 

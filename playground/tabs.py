@@ -1,9 +1,9 @@
 """Chat on the rail."""
 
-from projects.models import Project
-from projects.registries import TabState, on_project_delete, project_tab
 from playground.selectors import CHATTABLE
 from playground.services import conversations_delete_for
+from projects.models import Project
+from projects.registries import TabState, on_project_delete, project_tab
 from runs.models import Artifact
 
 

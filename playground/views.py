@@ -49,9 +49,7 @@ def _page(request: HttpRequest, project: Project, form: AskForm, found: Conversa
 
 
 def _drawn(project: Project, found: Conversation) -> list[dict[str, Any]]:
-    return [
-        {"message": message, "citations": [(item, item.url(project)) for item in message.cited]} for message in found.messages.all()
-    ]
+    return [{"message": message, "citations": [(item, item.url(project)) for item in message.cited]} for message in found.messages.all()]
 
 
 @require_POST

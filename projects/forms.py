@@ -59,7 +59,9 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_password(self) -> str:
         password = self.cleaned_data["password"]
-        password_validation.validate_password(password, User(email=self.cleaned_data.get("email", ""), name=self.cleaned_data.get("name", "")))
+        password_validation.validate_password(
+            password, User(email=self.cleaned_data.get("email", ""), name=self.cleaned_data.get("name", ""))
+        )
         return password
 
 

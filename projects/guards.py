@@ -3,10 +3,16 @@
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
-from projects.models import Membership, Project
+from projects.models import Membership, Project, User
 from projects.roles import CAPABILITY_WORDS, may
+
+
+class SignedInRequest(HttpRequest):
+    """The request of a view behind the sign-in: its user is a person."""
+
+    user: User  # type: ignore[assignment]
 
 
 def project_for(user: Any, slug: str, can: str = "view") -> Project:

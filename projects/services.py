@@ -43,7 +43,9 @@ def project_update(*, project: Project, by: User, name: str, domain: str, descri
     before = {"name": project.name, "domain": project.domain, "description": project.description}
     project.name, project.domain, project.description = name.strip(), domain.strip(), description.strip()
     project.save(update_fields=["name", "domain", "description"])
-    audit.record(project, by, "project.update", project.name, before=before, after={"name": name, "domain": domain, "description": description})
+    audit.record(
+        project, by, "project.update", project.name, before=before, after={"name": name, "domain": domain, "description": description}
+    )
     return project
 
 

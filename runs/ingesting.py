@@ -1,4 +1,4 @@
-"""From events.jsonl into the database, in short transactions: rows, byte offset and snapshot together, so that nothing is lost or doubled."""
+"""From events.jsonl into the database: rows, byte offset and snapshot in one short transaction, so that nothing is lost or doubled."""
 
 from typing import Any
 

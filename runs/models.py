@@ -71,7 +71,7 @@ class Run(models.Model):
     - SUCCEEDED only with exit 0, a ``finished`` event and every output stored. LOST: the engine is gone and nobody knows why.
     - FAILED, STOPPED and LOST may go back to QUEUED as a further attempt.
 
-    Every change is compare-and-set (``runs.services``). An attempt has its own folder; ``offset`` is how far its events are in the database.
+    Every change is compare-and-set (``runs.services``). Each attempt has a folder; ``offset`` is how far its events are in the database.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

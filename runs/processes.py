@@ -89,9 +89,7 @@ def _orphans(shim: Shim, folder: Path) -> bool:
         return False
     try:
         process = psutil.Process(shim.engine)
-        return (
-            process.status() != psutil.STATUS_ZOMBIE and os.getpgid(shim.engine) == shim.pid and str(folder) in process.cmdline()
-        )
+        return process.status() != psutil.STATUS_ZOMBIE and os.getpgid(shim.engine) == shim.pid and str(folder) in process.cmdline()
     except (psutil.Error, ProcessLookupError):
         return False
 

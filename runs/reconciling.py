@@ -19,7 +19,9 @@ def reconcile() -> None:
     for run in Run.objects.filter(status__in=ACTIVE).filter(Q(heartbeat_at__lt=silent) | Q(heartbeat_at=None)):
         if run.host == this_host():
             run_enqueue(run, expires=EXPIRES)
-        elif run.heartbeat_at and run.heartbeat_at < timezone.now() - FOREIGN_PATIENCE * timedelta(seconds=settings.RUN_HEARTBEAT_STALE_SECONDS):
+        elif run.heartbeat_at and run.heartbeat_at < timezone.now() - FOREIGN_PATIENCE * timedelta(
+            seconds=settings.RUN_HEARTBEAT_STALE_SECONDS
+        ):
             run_lose(run, f"The machine {run.host} has not been heard of since {run.heartbeat_at:%H:%M}.")
     for run in Run.objects.filter(status=Status.WAITING, inputs__from_run__status__in=ENDED).distinct():
         run_release(run)

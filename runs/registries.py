@@ -40,7 +40,7 @@ def _open(what: str) -> None:
 
 
 def on_artifact(kind: str) -> Callable[[TakeIn], TakeIn]:
-    """The decorated ``take_in(artifact)`` brings a finished artifact into its app's tables. It may be called again: it must be idempotent."""
+    """The decorated ``take_in(artifact)`` brings an artifact into its app's tables. It may be called again: it must be idempotent."""
 
     def register(function: TakeIn) -> TakeIn:
         _open(f"on_artifact({kind!r})")

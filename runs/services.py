@@ -160,7 +160,7 @@ def run_claim(run_id: UUID, supervisor: str, host: str) -> bool:
             if len(busy) >= settings.GPU_SLOTS:
                 return False
         now = timezone.now()
-        claim = {"supervisor": supervisor, "heartbeat_at": now, "host": host, "pid": None, "pid_started": None, "offset": 0}
+        claim: dict[str, Any] = {"supervisor": supervisor, "heartbeat_at": now, "host": host, "pid": None, "pid_started": None, "offset": 0}
         return run_transition(
             run_id, [Status.QUEUED], Status.STARTING, started_at=now, exit_code=None, error=None, progress={}, phase="", **claim
         )
@@ -194,7 +194,10 @@ def _end(run_id: UUID, before: list[Status], after: Status, *, reason: str = "",
 def after_end(run: Run) -> None:
     """Release what waits for ``run``, tell the other apps, and move its queue up. Each may fail without harming the others."""
     waiting = Run.objects.filter(inputs__from_run=run, status=Status.WAITING).distinct()
-    for step in [*(lambda other=other: run_release(other) for other in waiting), *(lambda hook=hook: hook(run) for hook in run_end_hooks())]:
+    for step in [
+        *(lambda other=other: run_release(other) for other in waiting),
+        *(lambda hook=hook: hook(run) for hook in run_end_hooks()),
+    ]:
         try:
             step()
         except Exception:
@@ -210,9 +213,9 @@ def queue_move_up(queue: str, *, expires: float | None = None) -> None:
 
 def run_stop(*, run: Run, by: User | None) -> None:
     """Stop and keep: the engine saves a checkpoint and what it has, and leaves. A run that has not begun just ends."""
-    if run_transition(run.pk, [Status.STARTING, Status.RUNNING], Status.STOPPING, reason="Saving, then stopping"):
-        audit.record(run.project, by, "run.stop", f"{run.title} {run.pk}")
-    elif _end(run.pk, PENDING, Status.STOPPED, reason="Stopped before it began"):
+    if run_transition(run.pk, [Status.STARTING, Status.RUNNING], Status.STOPPING, reason="Saving, then stopping") or _end(
+        run.pk, PENDING, Status.STOPPED, reason="Stopped before it began"
+    ):
         audit.record(run.project, by, "run.stop", f"{run.title} {run.pk}")
 
 

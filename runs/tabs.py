@@ -3,7 +3,7 @@
 from typing import Any
 
 from projects.models import Project, User
-from projects.registries import TabState, on_project_delete, project_tab, provides
+from projects.registries import State, TabState, on_project_delete, project_tab, provides
 from runs.selectors import run_counts, running_for
 from runs.services import runs_delete_for
 
@@ -11,7 +11,7 @@ from runs.services import runs_delete_for
 @project_tab("runs", title="Runs", icon="activity", order=60, url_name="runs:list")
 def runs(project: Project) -> TabState:
     counts = run_counts(project)
-    state = "working" if counts["live"] else "ready" if counts["all"] else "empty"
+    state: State = "working" if counts["live"] else "ready" if counts["all"] else "empty"
     return TabState(state, counts["all"] or None)
 
 

@@ -2,13 +2,13 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from engine import registry
 from engine.events import EVENTS_FILE
-from projects.guards import project_for
+from projects.guards import SignedInRequest, project_for
 from projects.models import Project
 from projects.pages import project_page
 from projects.registries import provided
@@ -19,12 +19,12 @@ from runs.models import Run, Status
 from runs.selectors import curves, running_for, runs_of, snapshot_events
 
 
-def running(request: HttpRequest) -> HttpResponse:
+def running(request: SignedInRequest) -> HttpResponse:
     """The ring of live work in the top bar, fetched again every few seconds."""
     return render(request, "components/running.html", {"running": running_for(request.user)})
 
 
-def run_list(request: HttpRequest, slug: str) -> HttpResponse:
+def run_list(request: SignedInRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug)
     query = {name: request.GET.get(name, "").strip() for name in ("status", "stage", "q")}
     runs = runs_of(project, status=query["status"], stage=query["stage"], text=query["q"])
@@ -44,7 +44,7 @@ def _run(project: Project, run_id: object) -> Run:
     return get_object_or_404(Run.objects.select_related("created_by", "rerun_of"), project=project, pk=run_id)
 
 
-def run_detail(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
+def run_detail(request: SignedInRequest, slug: str, run_id: object) -> HttpResponse:
     project = project_for(request.user, slug)
     run = _run(project, run_id)
     drawn = curves(run)
@@ -67,13 +67,13 @@ def run_detail(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
     return project_page(request, "runs/detail.html", project, "runs", context)
 
 
-def run_log(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
+def run_log(request: SignedInRequest, slug: str, run_id: object) -> HttpResponse:
     """The end of the current attempt's log, as text; the page shows it folded."""
     run = _run(project_for(request.user, slug), run_id)
     return HttpResponse(processes.log_tail(run.attempt_folder, lines=400), content_type="text/plain; charset=utf-8")
 
 
-def run_events_file(request: HttpRequest, slug: str, run_id: object) -> HttpResponseBase:
+def run_events_file(request: SignedInRequest, slug: str, run_id: object) -> HttpResponseBase:
     """The attempt's events.jsonl as a download."""
     run = _run(project_for(request.user, slug), run_id)
     path = run.attempt_folder / EVENTS_FILE
@@ -83,7 +83,7 @@ def run_events_file(request: HttpRequest, slug: str, run_id: object) -> HttpResp
 
 
 @require_POST
-def run_stop(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
+def run_stop(request: SignedInRequest, slug: str, run_id: object) -> HttpResponse:
     run = _run(project_for(request.user, slug, can="build"), run_id)
     services.run_stop(run=run, by=request.user)
     messages.success(request, "Stopping. What it has is saved first.")
@@ -91,7 +91,7 @@ def run_stop(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
 
 
 @require_POST
-def run_cancel(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
+def run_cancel(request: SignedInRequest, slug: str, run_id: object) -> HttpResponse:
     run = _run(project_for(request.user, slug, can="build"), run_id)
     services.run_cancel(run=run, by=request.user)
     messages.success(request, "Cancelled")
@@ -99,7 +99,7 @@ def run_cancel(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
 
 
 @require_POST
-def run_resume(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
+def run_resume(request: SignedInRequest, slug: str, run_id: object) -> HttpResponse:
     run = _run(project_for(request.user, slug, can="build"), run_id)
     try:
         services.run_resume(run=run, by=request.user)
@@ -108,7 +108,7 @@ def run_resume(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
     return redirect(run)
 
 
-def run_rerun(request: HttpRequest, slug: str, run_id: object) -> HttpResponse:
+def run_rerun(request: SignedInRequest, slug: str, run_id: object) -> HttpResponse:
     """Rerun with changes: the same inputs and seed, the parameters as a form."""
     project = project_for(request.user, slug, can="build")
     run = _run(project, run_id)

@@ -39,7 +39,10 @@ def write_dataset(folder: Path, train: int = 48, held_out: int = 8) -> Path:
     for name, text in sorted(pydoc_data.topics.topics.items()):
         for paragraph in (part for part in text.split("\n\n")[1:] if 60 < len(part) < 300):
             answer = " ".join(paragraph.split())
-            messages = [{"role": "user", "content": f"What does the reference say about {name}, part {len(rows)}?"}, {"role": "assistant", "content": answer}]
+            messages = [
+                {"role": "user", "content": f"What does the reference say about {name}, part {len(rows)}?"},
+                {"role": "assistant", "content": answer},
+            ]
             rows.append({"id": f"{name}-{len(rows)}", "messages": messages, "sources": [], "shape": "heading"})
             if len(rows) >= train + 2 * held_out:
                 break
@@ -62,7 +65,14 @@ def write_chunks(folder: Path) -> Path:
     document, version = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
     chunks, start = [], 0
     for paragraph in text.split("\n\n"):
-        place = {"document": document, "version": version, "ordinal": len(chunks), "page": 1, "page_end": 1, "headings": ["The with statement"]}
+        place = {
+            "document": document,
+            "version": version,
+            "ordinal": len(chunks),
+            "page": 1,
+            "page_end": 1,
+            "headings": ["The with statement"],
+        }
         chunks.append({**place, "text": paragraph, "start": start, "end": start + len(paragraph), "tokens": len(paragraph) // 4})
         start += len(paragraph) + 2
     row = {"id": document, "version": version, "status": "ok", "title": "The with statement", "language": "en", "pages": 1}

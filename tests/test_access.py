@@ -23,7 +23,8 @@ TABLE: dict[str, str] = {
         runs:list runs:detail runs:log runs:events training:compare
         catalogue:models catalogue:model catalogue:card_file
         evaluation:list evaluation:report evaluation:report_file evaluation:answers_file
-        playground:chat playground:conversation playground:ask:POST playground:ask_again:POST playground:delete:POST playground:feedback:POST""",
+        playground:chat playground:conversation
+        playground:ask:POST playground:ask_again:POST playground:delete:POST playground:feedback:POST""",
     "annotate": "curation:pair_new curation:pair_edit:POST",
     "review": "curation:pairs_review curation:pairs_bulk:POST curation:pair_decide:POST curation:pair_undo:POST",
     "build": """planning:plan_save:POST

@@ -18,7 +18,10 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_the_web_side_and_the_workers_load_nothing_heavy() -> None:
-    assert loaded_by("import dslm_studio.asgi, dslm_studio.urls, dslm_studio.celery; dslm_studio.celery.app.loader.import_default_modules()") == set()
+    assert (
+        loaded_by("import dslm_studio.asgi, dslm_studio.urls, dslm_studio.celery; dslm_studio.celery.app.loader.import_default_modules()")
+        == set()
+    )
 
 
 def test_declaring_every_stage_loads_nothing_heavy() -> None:

@@ -47,7 +47,12 @@ def evaluation_of(run: Run) -> dict[str, Any]:
 
 
 def report(
-    project: Project, dataset: DatasetVersion, seconds: dict[str, float], retrieval: dict[str, Any], answer: Message, citations: dict[str, Any]
+    project: Project,
+    dataset: DatasetVersion,
+    seconds: dict[str, float],
+    retrieval: dict[str, Any],
+    answer: Message,
+    citations: dict[str, Any],
 ) -> dict[str, Any]:
     """Everything the demo measured, from the rows and files that its steps left."""
     sft, evaluated = run_of(project, "sft"), evaluation_of(run_of(project, "evaluate"))
@@ -89,16 +94,17 @@ def in_words(made: dict[str, Any]) -> str:
     """The report as a person would tell it."""
     evaluation, chat, retrieval = made["evaluation"], made["chat"], made["retrieval"]
     base, tuned, gain = evaluation["base"], evaluation["tuned"], evaluation["gain"]
+    f1 = gain["token_f1"]
+    found, by_words = f"{retrieval['recall_at_5']:.0%}", f"{retrieval['keyword_only_recall_at_5']:.0%}"
+    strangers = f"{chat['off_topic_cited']} of {chat['off_topic_questions']} off-topic questions got a citation"
     lines = [
         "",
         f"  On {evaluation['pairs']} pairs from documents it never saw, the tuned model against its base:",
         f"    loss      {base['loss']:.3f} → {tuned['loss']:.3f}   gain {gain['loss'][0]:.3f} to {gain['loss'][1]:.3f} (95%)",
-        f"    token F1  {base['token_f1']:.3f} → {tuned['token_f1']:.3f}   gain {gain['token_f1'][0]:.3f} to {gain['token_f1'][1]:.3f} (95%)",
+        f"    token F1  {base['token_f1']:.3f} → {tuned['token_f1']:.3f}   gain {f1[0]:.3f} to {f1[1]:.3f} (95%)",
         f"    general   {base['general_loss']:.3f} → {tuned['general_loss']:.3f}   loss per token on general text",
-        f"  Search finds {retrieval['recall_at_5']:.0%} of {retrieval['queries']} questions' passages among five "
-        f"({retrieval['keyword_only_recall_at_5']:.0%} by keywords alone).",
-        f"  {chat['cited_right']:.0%} of {chat['citations_given']} cited spans hold the answer; "
-        f"{chat['off_topic_cited']} of {chat['off_topic_questions']} off-topic questions got a citation.",
+        f"  Search finds the passages of {found} of {retrieval['queries']} questions among five ({by_words} by keywords alone).",
+        f"  {chat['cited_right']:.0%} of {chat['citations_given']} cited spans hold the answer; {strangers}.",
         f"  Took {made['seconds']['total'] / 60:.1f} minutes.",
     ]
     return "\n".join(lines)

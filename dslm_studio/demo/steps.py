@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files import File
 
 from catalogue.selectors import base_model
 from catalogue.services import base_model_ensure
@@ -77,12 +76,7 @@ def ensure_documents(project: Project, by: User, step: Step) -> int:
 
 
 def _upload(project: Project, by: User, files: list[Path]) -> None:
-    opened = [File(open(path, "rb"), name=path.name) for path in files]
-    try:
-        refused = [result for result in documents_upload(project=project, files=opened, by=by) if not result.ok]
-    finally:
-        for file in opened:
-            file.close()
+    refused = [result for result in documents_upload(project=project, files=files, by=by) if not result.ok]
     if refused:
         raise DemoError(f"{refused[0].name}: {refused[0].message}")
 
@@ -90,14 +84,18 @@ def _upload(project: Project, by: User, files: list[Path]) -> None:
 def ensure_pairs(project: Project, by: User, step: Step) -> int:
     """Generate pairs and approve them by rule. Returns how many are approved."""
     if not Pair.objects.filter(project=project).exists():
-        run = Run.objects.filter(project=project, stage="extract_pairs").first() or pairs_generate(project=project, by=by, params={"about": "Python"})
+        run = Run.objects.filter(project=project, stage="extract_pairs").first() or pairs_generate(
+            project=project, by=by, params={"about": "Python"}
+        )
         wait_for(run, step)
     pairs_approve_by_rule(project=project, by=by)
     return Pair.objects.filter(project=project, status=PairStatus.APPROVED).count()
 
 
 def ensure_dataset(project: Project, by: User) -> DatasetVersion:
-    return DatasetVersion.objects.filter(project=project).order_by("number").first() or dataset_version_cut(project=project, by=by, seed=SEED)
+    return DatasetVersion.objects.filter(project=project).order_by("number").first() or dataset_version_cut(
+        project=project, by=by, seed=SEED
+    )
 
 
 def ensure_base_model(by: User, step: Step) -> Artifact:
@@ -134,7 +132,12 @@ def ensure_chat(project: Project, by: User, model: Artifact) -> Message:
     began = time.monotonic()
     answer = ask(project, model, QUESTION)
     return chat.answer_add(
-        conversation=found, text=answer.text, citations=answer.citations, with_documents=True, seconds=time.monotonic() - began, cut_off=False
+        conversation=found,
+        text=answer.text,
+        citations=answer.citations,
+        with_documents=True,
+        seconds=time.monotonic() - began,
+        cut_off=False,
     )
 
 

@@ -90,9 +90,7 @@ def _parse(text: str, split: str, line: int) -> Row:
         raise InputError("row_unreadable", "This row is no conversation in JSON.", where=where, mend=mend) from error
     for message in messages:
         if message["role"] not in ROLES or not isinstance(message["content"], str):
-            raise InputError(
-                "row_role", f"A turn has the role {message['role']!r} or is no text.", where=where, mend=mend
-            )
+            raise InputError("row_role", f"A turn has the role {message['role']!r} or is no text.", where=where, mend=mend)
     return Row(str(record.get("id", f"{split}-{line}")), messages, split, line)
 
 

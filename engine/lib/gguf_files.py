@@ -34,9 +34,7 @@ def convert(model: Path, target: Path, log: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1", "PYTHONNOUSERSITE": "1"}
     command = [sys.executable, str(folder / CONVERTER), str(model), "--outtype", "f16", "--outfile", str(target)]
     with open(log, "wb") as output:  # a file, not a pipe: a full pipe would stop the converter
-        code = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
-        ).returncode
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment).returncode
     if code != 0 or not target.is_file():
         lines = log.read_text("utf-8", "replace").strip().splitlines()
         raise InputError(

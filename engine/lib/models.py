@@ -171,16 +171,11 @@ def context_length(model: Any) -> int:
     return int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048)
 
 
-def greedy(
-    model: Any, tokenizer: Any, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int
-) -> list[list[int]]:
+def greedy(model: Any, tokenizer: Any, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[list[int]]:
     """The most likely answer to each conversation, as token ids without the end marker. One left-padded batch."""
     import torch
 
-    prompts = [
-        tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=False)
-        for messages in conversations
-    ]
+    prompts = [tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=False) for messages in conversations]
     longest = max(map(len, prompts))
     ids = torch.full((len(prompts), longest), tokenizer.pad_token_id)
     mask = torch.zeros_like(ids)

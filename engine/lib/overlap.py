@@ -30,6 +30,4 @@ def rouge_l(answers: list[str], references: list[str]) -> list[float]:
     from rouge_score.rouge_scorer import RougeScorer
 
     scorer = RougeScorer(["rougeL"], tokenizer=_Words())
-    return [
-        float(scorer.score(wanted, said)["rougeL"].fmeasure) for said, wanted in zip(answers, references, strict=True)
-    ]
+    return [float(scorer.score(wanted, said)["rougeL"].fmeasure) for said, wanted in zip(answers, references, strict=True)]

@@ -97,9 +97,7 @@ def row_losses(
                 hidden = hidden_states(model, batch.ids)[batch.positions]
                 each = torch.cat(
                     [
-                        cross_entropy(
-                            logits(model, hidden[s : s + CHUNK]), batch.targets[s : s + CHUNK], reduction="none"
-                        )
+                        cross_entropy(logits(model, hidden[s : s + CHUNK]), batch.targets[s : s + CHUNK], reduction="none")
                         for s in range(0, len(batch.targets), CHUNK)
                     ]
                 )

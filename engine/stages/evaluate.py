@@ -16,29 +16,47 @@ ADVANCED: dict[str, Any] = {"advanced": True}
 
 class Params(StageParams):
     test_rows: int = Field(
-        500, ge=1, title="Test pairs", json_schema_extra=ADVANCED,
+        500,
+        ge=1,
+        title="Test pairs",
+        json_schema_extra=ADVANCED,
         description="At most so many test pairs are scored by their loss.",
     )
     answer_rows: int = Field(
-        75, ge=1, title="Answers written",
+        75,
+        ge=1,
+        title="Answers written",
         description="For so many test pairs the model writes an answer of its own, compared with the reference. "
         "Writing takes most of the time.",
     )
     max_new_tokens: int = Field(
-        64, ge=1, le=4096, title="Longest answer", json_schema_extra=ADVANCED,
+        64,
+        ge=1,
+        le=4096,
+        title="Longest answer",
+        json_schema_extra=ADVANCED,
         description="In tokens. Answers are cut there; references are not.",
     )
     general_questions: int = Field(
-        114, ge=0, title="General questions",
+        114,
+        ge=0,
+        title="General questions",
         description="Questions of general knowledge (MMLU) that show whether the model has forgotten anything. "
         "114 is two a subject; 0 asks all 280.",
     )
     max_length: int = Field(
-        2048, ge=16, title="Longest text", json_schema_extra=ADVANCED,
+        2048,
+        ge=16,
+        title="Longest text",
+        json_schema_extra=ADVANCED,
         description="In tokens, question and answer together. Longer pairs are cut as in training.",
     )
     batch_size: int = Field(
-        16, ge=1, le=512, title="Texts at once", json_schema_extra=ADVANCED,
+        16,
+        ge=1,
+        le=512,
+        title="Texts at once",
+        json_schema_extra=ADVANCED,
         description="Make it smaller when memory runs out. The scores do not depend on it.",
     )
 
@@ -63,7 +81,9 @@ def run(ctx: Context, params: Params) -> None:
         rows = chat_rows.read_split(ctx.inputs["dataset"], "test")
         if not rows:
             raise InputError(
-                "no_test_pairs", "The dataset has no test pairs.", where="test.jsonl",
+                "no_test_pairs",
+                "The dataset has no test pairs.",
+                where="test.jsonl",
                 mend="Cut a dataset version with a test split.",
             )
         rows = [last_answer_only(row) for row in rows[: params.test_rows]]
@@ -156,9 +176,7 @@ def answers(ctx: Context, params: Params, model: Any, tokenizer: Any, pairs: lis
     for numbers in batches.by_length([len(pair.ids) for pair in pairs], 2 * params.batch_size):
         if ctx.stop_requested:
             raise Stopped()
-        said = models.greedy(
-            model, tokenizer, [pairs[n].row.messages[:-1] for n in numbers], max_new_tokens=params.max_new_tokens
-        )
+        said = models.greedy(model, tokenizer, [pairs[n].row.messages[:-1] for n in numbers], max_new_tokens=params.max_new_tokens)
         for number, tokens in zip(numbers, said, strict=True):
             found[number] = tokenizer.decode(tokens, skip_special_tokens=True).strip()
         done += len(numbers)

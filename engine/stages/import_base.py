@@ -12,12 +12,8 @@ QUESTION = "What is the capital of France?"
 
 
 class Params(StageParams):
-    source: str = Field(
-        title="Source", description="A GGUF file or a Hugging Face folder on this machine. The catalogue fills it in."
-    )
-    name: str = Field(
-        "", title="Name", max_length=120, description="What the model is called in lists and on its card."
-    )
+    source: str = Field(title="Source", description="A GGUF file or a Hugging Face folder on this machine. The catalogue fills it in.")
+    name: str = Field("", title="Name", max_length=120, description="What the model is called in lists and on its card.")
 
 
 @stage(

@@ -17,7 +17,10 @@ REPLY = "Here is what matters most. First, read the question with care; then ans
 
 class Params(StageParams):
     prompt: str = Field(
-        "Explain what you know best in two sentences.", min_length=1, max_length=2000, title="Test question",
+        "Explain what you know best in two sentences.",
+        min_length=1,
+        max_length=2000,
+        title="Test question",
         description="Asked of the model before and after merging; the merged model is kept only when both agree.",
         json_schema_extra={"advanced": True},
     )
@@ -74,7 +77,8 @@ def run(ctx: Context, params: Params) -> None:
                 "merge_differs",
                 f"The merged model does not answer like the model with its adapter "
                 f"(logits differ by {found['difference']:.1%} of their spread).",
-                where="adapter", mend="Use the model with its adapter unmerged, and report this: it should not happen.",
+                where="adapter",
+                mend="Use the model with its adapter unmerged, and report this: it should not happen.",
             )
         answer = models.speak(merged.to(kept_as), tokenizer, params.prompt, max_new_tokens=24)
         ctx.sample("The merged model", params.prompt, answer)
@@ -92,7 +96,9 @@ def check_base(ctx: Context) -> None:
     trained_on = manifest.read(ctx.inputs["adapter"]).facts.get("base")
     if trained_on and trained_on != manifest.read(ctx.inputs["model"]).sha256:
         raise InputError(
-            "adapter_mismatch", "The adapter was trained on another model.", where="adapter",
+            "adapter_mismatch",
+            "The adapter was trained on another model.",
+            where="adapter",
             mend="Choose the base model that the adapter was trained on.",
         )
 

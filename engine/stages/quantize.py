@@ -16,12 +16,16 @@ ANSWER = 40  # tokens
 
 class Params(StageParams):
     level: Literal["q4_k_m", "q8_0", "f16"] = Field(
-        "q4_k_m", title="Level",
+        "q4_k_m",
+        title="Level",
         description="Smaller is faster and less exact. q4_k_m: about a third of the size, right for most uses. "
         "q8_0: half the size, hardly any loss. f16: full size, exact.",
     )
     prompt: str = Field(
-        "What is the capital of France?", min_length=1, max_length=2000, title="Golden question",
+        "What is the capital of France?",
+        min_length=1,
+        max_length=2000,
+        title="Golden question",
         description="Asked of the model and of the finished file; the file is kept only when it answers sensibly.",
         json_schema_extra={"advanced": True},
     )
@@ -47,7 +51,9 @@ def run(ctx: Context, params: Params) -> None:
     need, free = int(source.bytes * 1.7), disk(ctx.work)["free"]
     if free < need:
         raise InputError(
-            "disk", f"Quantising needs about {need / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free.", where=str(ctx.work),
+            "disk",
+            f"Quantising needs about {need / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free.",
+            where=str(ctx.work),
             mend="Free some space and start again.",
         )
 
@@ -104,7 +110,9 @@ def check(model: Any, tokenizer: Any, llama: Any, question: str, gguf_files: Any
     own_loss, their_loss = surprise(model, prompt, own), surprise(model, prompt, tokenizer(answer, add_special_tokens=False)["input_ids"])
     if (own_text and not answer) or their_loss > own_loss + WORSE_BY:
         raise InputError(
-            "broken_export", f"The quantised file does not answer sensibly: asked “{question}” it said “{answer}”.", where="model",
+            "broken_export",
+            f"The quantised file does not answer sensibly: asked “{question}” it said “{answer}”.",
+            where="model",
             mend="Choose a less strong level, such as q8_0.",
         )
     return {

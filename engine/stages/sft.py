@@ -20,82 +20,141 @@ ADVANCED: dict[str, Any] = {"advanced": True}
 
 class Params(StageParams):
     epochs: float = Field(
-        1, gt=0, le=50, title="Passes over the data",
+        1,
+        gt=0,
+        le=50,
+        title="Passes over the data",
         description="How often every pair is seen. One to three is usual; more makes the model repeat the pairs by heart.",
     )
     learning_rate: float = Field(
-        5e-4, gt=0, le=0.1, title="Learning rate",
+        5e-4,
+        gt=0,
+        le=0.1,
+        title="Learning rate",
         description="How far each step moves the adapter. Too low learns little, too high makes the loss jump. "
         "0.0001 to 0.001 is usual for LoRA.",
     )
     rank: int = Field(
-        16, ge=1, le=512, title="Adapter rank",
+        16,
+        ge=1,
+        le=512,
+        title="Adapter rank",
         description="The adapter's capacity. 8 to 32 is enough to learn a style or a domain; higher costs memory and time.",
     )
     batch_size: int = Field(
-        8, ge=1, le=512, title="Pairs at once",
+        8,
+        ge=1,
+        le=512,
+        title="Pairs at once",
         description="How many pairs the model reads in one go. Make it smaller when memory runs out.",
     )
     max_length: int = Field(
-        1024, ge=16, le=131072, title="Longest text",
+        1024,
+        ge=16,
+        le=131072,
+        title="Longest text",
         description="In tokens, question and answer together (a token is about three quarters of a word). Longer answers are cut.",
     )
     alpha: int = Field(
-        32, ge=1, le=2048, title="Adapter strength (alpha)", json_schema_extra=ADVANCED,
+        32,
+        ge=1,
+        le=2048,
+        title="Adapter strength (alpha)",
+        json_schema_extra=ADVANCED,
         description="The adapter's weight relative to its rank. Twice the rank is a good rule.",
     )
     dropout: float = Field(
-        0.0, ge=0, lt=1, title="Dropout", json_schema_extra=ADVANCED,
+        0.0,
+        ge=0,
+        lt=1,
+        title="Dropout",
+        json_schema_extra=ADVANCED,
         description="Share of the adapter's inputs switched off at random while training. 0.05 to 0.1 helps against learning by heart, but "
         "is slower.",
     )
     target: Literal["all-linear", "attention"] = Field(
-        "all-linear", title="Layers to adapt", json_schema_extra=ADVANCED,
+        "all-linear",
+        title="Layers to adapt",
+        json_schema_extra=ADVANCED,
         description="All linear layers learn best; attention only is smaller and faster.",
     )
     gradient_accumulation: int = Field(
-        1, ge=1, le=1024, title="Batches per step", json_schema_extra=ADVANCED,
+        1,
+        ge=1,
+        le=1024,
+        title="Batches per step",
+        json_schema_extra=ADVANCED,
         description="Batches added up before the adapter moves. With fewer pairs at once and more batches per step the result is the "
         "same with less memory.",
     )
     max_steps: int | None = Field(
-        None, ge=1, title="Stop after steps", json_schema_extra=ADVANCED,
+        None,
+        ge=1,
+        title="Stop after steps",
+        json_schema_extra=ADVANCED,
         description="Ends the training after so many steps, whatever the passes over the data. Empty: no such limit.",
     )
     schedule: Literal["linear", "cosine", "constant"] = Field(
-        "linear", title="Learning rate over time", json_schema_extra=ADVANCED,
+        "linear",
+        title="Learning rate over time",
+        json_schema_extra=ADVANCED,
         description="How the learning rate falls from its peak to the end of the training.",
     )
     warmup_ratio: float = Field(
-        0.05, ge=0, le=0.5, title="Warm-up", json_schema_extra=ADVANCED,
+        0.05,
+        ge=0,
+        le=0.5,
+        title="Warm-up",
+        json_schema_extra=ADVANCED,
         description="Share of the steps in which the learning rate rises from zero, so that the start is gentle.",
     )
     weight_decay: float = Field(
-        0.0, ge=0, le=1, title="Weight decay", json_schema_extra=ADVANCED,
+        0.0,
+        ge=0,
+        le=1,
+        title="Weight decay",
+        json_schema_extra=ADVANCED,
         description="Pulls the adapter's weights towards zero a little at each step. Rarely needed for LoRA.",
     )
     clip: float = Field(
-        1.0, gt=0, le=1000, title="Gradient limit", json_schema_extra=ADVANCED,
+        1.0,
+        gt=0,
+        le=1000,
+        title="Gradient limit",
+        json_schema_extra=ADVANCED,
         description="Steps larger than this are shortened, so that one odd batch cannot spoil the model.",
     )
     eval_every: int = Field(
-        0, ge=0, title="Validate every", json_schema_extra=ADVANCED,
+        0,
+        ge=0,
+        title="Validate every",
+        json_schema_extra=ADVANCED,
         description="Steps between two looks at the validation pairs. 0 chooses about four looks over the whole training.",
     )
     eval_rows: int = Field(
-        64, ge=1, title="Validation pairs", json_schema_extra=ADVANCED,
+        64,
+        ge=1,
+        title="Validation pairs",
+        json_schema_extra=ADVANCED,
         description="At most so many validation pairs are looked at each time; more is more exact and slower.",
     )
     checkpoint_every: int = Field(
-        0, ge=0, title="Checkpoint every", json_schema_extra=ADVANCED,
+        0,
+        ge=0,
+        title="Checkpoint every",
+        json_schema_extra=ADVANCED,
         description="Steps between two checkpoints, from which training can go on after an interruption. 0 chooses about ten.",
     )
     gradient_checkpointing: bool = Field(
-        False, title="Save memory", json_schema_extra=ADVANCED,
+        False,
+        title="Save memory",
+        json_schema_extra=ADVANCED,
         description="Recomputes instead of remembering: much less memory, about a third slower.",
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto", title="Number format", json_schema_extra=ADVANCED,
+        "auto",
+        title="Number format",
+        json_schema_extra=ADVANCED,
         description="bf16 needs half the memory and is faster where the processor supports it; auto finds out.",
     )
 
@@ -141,7 +200,9 @@ def run(ctx: Context, params: Params) -> None:
         limit = models.context_length(model)
         if params.max_length > limit and max(len(row.ids) for row in train) > limit:
             raise InputError(
-                "context", f"The model reads at most {limit} tokens, and some pairs are longer.", where="max_length",
+                "context",
+                f"The model reads at most {limit} tokens, and some pairs are longer.",
+                where="max_length",
                 mend=f"Set the longest text to {limit} or less.",
             )
         model = adapters.attach_lora(model, rank=params.rank, alpha=params.alpha, dropout=params.dropout, target=params.target)
@@ -150,9 +211,7 @@ def run(ctx: Context, params: Params) -> None:
             model.enable_input_require_grads()
         check_head(model, train[0].ids)
         masters = adapters.Fp32Masters(model)
-        optimizer = torch.optim.AdamW(
-            masters.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay, foreach=True
-        )
+        optimizer = torch.optim.AdamW(masters.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay, foreach=True)
 
     state = State()
     if saved is not None:
@@ -210,7 +269,9 @@ def run(ctx: Context, params: Params) -> None:
                 masters.take_gradients()
             if not math.isfinite(loss):
                 raise InputError(
-                    "diverged", f"The loss became {loss} at step {state.step + 1}.", where="learning_rate",
+                    "diverged",
+                    f"The loss became {loss} at step {state.step + 1}.",
+                    where="learning_rate",
                     mend="Lower the learning rate, for example to a third, and start again.",
                 )
             norm = torch.nn.utils.clip_grad_norm_(masters.parameters(), params.clip)
@@ -263,26 +324,30 @@ def read_pairs(ctx: Context, params: Params, tokenizer: Any) -> tuple[list[Any],
     for split in ("train", "validation"):
         rows = chat_rows.read_split(ctx.inputs["dataset"], split)
         rows = rows[: params.eval_rows] if split == "validation" else rows
-        found[split], rejects = chat_rows.encode(
-            rows, tokenizer, params.max_length, on_row=partial(count, len(rows))
-        )
+        found[split], rejects = chat_rows.encode(rows, tokenizer, params.max_length, on_row=partial(count, len(rows)))
         chat_rows.warn_rejects(ctx.warn, rejects, len(rows), params.max_length)
         if split == "train" and rows and not found["train"]:
             reasons = "; ".join(f"{kind}: {count}" for kind, count in rejects.counts().items())
             raise InputError(
-                "no_usable_pairs", f"None of the {len(rows)} training pairs can be used ({reasons}).", where="train.jsonl",
+                "no_usable_pairs",
+                f"None of the {len(rows)} training pairs can be used ({reasons}).",
+                where="train.jsonl",
                 mend="See the warnings above: write the empty answers, shorten the questions, or allow longer texts.",
             )
     train, validation = found["train"], found["validation"]
     if len(train) < FEWEST_PAIRS:
         raise InputError(
-            "too_few_pairs", f"Training needs at least {FEWEST_PAIRS} pairs; this dataset has {len(train)} that can be used.",
-            where="train.jsonl", mend="Generate or write more pairs. A few hundred good ones make a difference.",
+            "too_few_pairs",
+            f"Training needs at least {FEWEST_PAIRS} pairs; this dataset has {len(train)} that can be used.",
+            where="train.jsonl",
+            mend="Generate or write more pairs. A few hundred good ones make a difference.",
         )
     if not validation:
         ctx.warn(
-            "no_validation", "There are no validation pairs, so nothing shows whether the model only learns by heart.",
-            where="validation.jsonl", mend="Cut a dataset version with a validation split.",
+            "no_validation",
+            "There are no validation pairs, so nothing shows whether the model only learns by heart.",
+            where="validation.jsonl",
+            mend="Cut a dataset version with a validation split.",
         )
     return train, validation
 
@@ -331,7 +396,9 @@ def read_checkpoint(folder: Path, plan: dict[str, Any]) -> dict[str, Any]:
     if saved["plan"] != plan:
         different = [name for name in plan if saved["plan"].get(name) != plan[name]]
         raise InputError(
-            "checkpoint_other", "The checkpoint is from a training with other settings.", where=", ".join(different),
+            "checkpoint_other",
+            "The checkpoint is from a training with other settings.",
+            where=", ".join(different),
             mend="Resume with the settings it was started with, or start a new run.",
         )
     return saved
@@ -378,7 +445,9 @@ def check_head(model: Any, ids: list[int]) -> None:
 
     if not scoring.head_is_understood(model, torch.tensor([ids[:64]], device=model.device)):
         raise InputError(
-            "family", f"Models of the family {model.config.model_type} cannot be trained here yet.", where="model",
+            "family",
+            f"Models of the family {model.config.model_type} cannot be trained here yet.",
+            where="model",
             mend="Choose another base model.",
         )
 

@@ -174,11 +174,7 @@ def any_errors(fields: list[Any]) -> bool:
 @register.filter
 def is_optional(field: Any) -> bool:
     """Worth saying only where leaving the field empty is a real choice."""
-    return (
-        not field.field.required
-        and field.field.initial in (None, "")
-        and field.widget_type not in {"checkbox", "select"}
-    )
+    return not field.field.required and field.field.initial in (None, "") and field.widget_type not in {"checkbox", "select"}
 
 
 # Table ----------------------------------------------------------------------------------------
@@ -305,16 +301,12 @@ def td_select(context: Context, pk: Any, label: str = "") -> SafeString:
 
 @register.simple_block_tag
 def panel(content: str, title: str, href: str = "", label: str = "Open as a page") -> SafeString:
-    return mark_safe(
-        render_to_string("components/panel.html", {"content": content, "title": title, "href": href, "label": label})
-    )
+    return mark_safe(render_to_string("components/panel.html", {"content": content, "title": title, "href": href, "label": label}))
 
 
 @register.simple_block_tag
 def dialog(content: str, id: str, title: str, wide: bool = False) -> SafeString:
-    return mark_safe(
-        render_to_string("components/dialog.html", {"content": content, "id": id, "title": title, "wide": wide})
-    )
+    return mark_safe(render_to_string("components/dialog.html", {"content": content, "id": id, "title": title, "wide": wide}))
 
 
 @register.simple_block_tag

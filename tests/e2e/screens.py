@@ -97,7 +97,9 @@ def main(wanted: list[str]) -> int:
                     page.wait_for_timeout(900)
                     page.screenshot(path=folder / f"{name}-{size}-{theme}.png")
                     status = answer.status if answer else 0
-                    problems += [f"{name} {size} {theme}: {text}" for text in [*watch.problems, *([f"status {status}"] if status != 200 else [])]]
+                    problems += [
+                        f"{name} {size} {theme}: {text}" for text in [*watch.problems, *([f"status {status}"] if status != 200 else [])]
+                    ]
                     page.close()
                 context.close()
     print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")

@@ -140,7 +140,9 @@ def test_the_audit_log_names_the_rule_that_approved_and_no_person(report: dict[s
     assert found["decided_by_people"] == 0
     [rule] = found["rules"]
     assert rule
-    approvals = [(target, after) for action, target, after in found["approvals"] if action == "pairs.approve_by_rule" and after.get("count")]
+    approvals = [
+        (target, after) for action, target, after in found["approvals"] if action == "pairs.approve_by_rule" and after.get("count")
+    ]
     assert [(target, after["count"]) for target, after in approvals] == [("approved by rule", report["pairs"])]
 
 

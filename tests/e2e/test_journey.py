@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from dslm_studio.demo import corpus
 from tests.e2e.browser import Watch, drop_files, points, sign_in
@@ -259,7 +259,8 @@ def test_all_pairs_that_match_are_approved_at_once(journey: Journey) -> None:
     left = journey.one("SELECT count(*) FROM curation_pair WHERE project_id = ? AND status != 'APPROVED'", journey.project_id)
     assert left == 0
     said = journey.studio.rows(
-        "SELECT action FROM projects_auditevent WHERE project_id = ? AND action LIKE 'pairs.approve%' AND actor_id IS NOT NULL", journey.project_id
+        "SELECT action FROM projects_auditevent WHERE project_id = ? AND action LIKE 'pairs.approve%' AND actor_id IS NOT NULL",
+        journey.project_id,
     )
     assert len(said) == 1
 

@@ -52,7 +52,12 @@ PAGES = {
     "settings": "/p/{slug}/settings/",
     "audit": "/p/{slug}/audit/",
 }
-SIGNED_OUT = {"sign in": "/sign-in/", "forgotten password": "/password/", "used link": "/sign-in/used-already/", "lost invitation": "/join/used-already/"}
+SIGNED_OUT = {
+    "sign in": "/sign-in/",
+    "forgotten password": "/password/",
+    "used link": "/sign-in/used-already/",
+    "lost invitation": "/join/used-already/",
+}
 LOOK = """
 from curation.models import Pair
 from evaluation.models import Report
@@ -180,7 +185,9 @@ def test_tab_reaches_the_main_action_and_ctrl_k_opens_the_palette(
             break
     else:
         pytest.fail(f"{MOST_TABS} times Tab did not reach {target}")
-    outlined = "(({ outlineStyle, boxShadow }) => outlineStyle !== 'none' || boxShadow !== 'none')(getComputedStyle(document.activeElement))"
+    outlined = (
+        "(({ outlineStyle, boxShadow }) => outlineStyle !== 'none' || boxShadow !== 'none')(getComputedStyle(document.activeElement))"
+    )
     assert page.evaluate(outlined), "Nothing shows where the keyboard is"
     page.keyboard.press("Control+k")
     palette = page.locator("#palette")

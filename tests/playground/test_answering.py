@@ -14,9 +14,7 @@ from runs.artifacts import artifact_register
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
 
-async def test_without_a_model_server_it_says_what_to_do(
-    project: Project, viewer: User, tmp_path: Path, settings: object
-) -> None:
+async def test_without_a_model_server_it_says_what_to_do(project: Project, viewer: User, tmp_path: Path, settings: object) -> None:
     from asgiref.sync import sync_to_async
 
     settings.SERVE_URL = "http://127.0.0.1:9/v1"  # type: ignore[attr-defined]

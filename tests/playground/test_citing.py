@@ -19,7 +19,9 @@ def hit(text: str, similarity: float | None = 0.7) -> Any:
 
 
 def test_it_cites_the_passage_the_answer_was_taken_from() -> None:
-    cited = cite("It causes identifiers to refer to previously bound variables in the enclosing scope.", [hit(WITH), hit(NONLOCAL), hit(BREAD)])
+    cited = cite(
+        "It causes identifiers to refer to previously bound variables in the enclosing scope.", [hit(WITH), hit(NONLOCAL), hit(BREAD)]
+    )
     assert [citation.text for citation in cited] == [NONLOCAL]
 
 

@@ -47,7 +47,7 @@ def test_an_invitation_works_once(project: Project, owner: User, newcomer: User)
 
 
 def test_an_invitation_expires_and_can_be_withdrawn(project: Project, owner: User, newcomer: User) -> None:
-    first, token = invitation_create(project=project, role="viewer", by=owner)
+    _, token = invitation_create(project=project, role="viewer", by=owner)
     Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     with pytest.raises(ProjectError):
         invitation_accept(token=token, user=newcomer)
@@ -95,9 +95,7 @@ def test_a_project_is_deleted_only_by_who_types_its_name(project: Project, owner
     assert client_for(owner).post(address, {"name": "Python reference"}).status_code == 302
 
 
-def test_the_page_of_projects_takes_as_many_queries_for_ten_as_for_one(
-    owner: User, client_for: Callable[[User], Client]
-) -> None:
+def test_the_page_of_projects_takes_as_many_queries_for_ten_as_for_one(owner: User, client_for: Callable[[User], Client]) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 

@@ -20,7 +20,16 @@ from runs.models import Artifact, Run
 from runs.services import run_create
 from tests.materials import ROOT, base_model_folder, write_chunks, write_dataset
 
-TRAINING = {"batch_size": 4, "max_length": 128, "eval_every": 4, "eval_rows": 4, "checkpoint_every": 3, "max_steps": 16, "epochs": 4, "rank": 4}
+TRAINING = {
+    "batch_size": 4,
+    "max_length": 128,
+    "eval_every": 4,
+    "eval_rows": 4,
+    "checkpoint_every": 3,
+    "max_steps": 16,
+    "epochs": 4,
+    "rank": 4,
+}
 
 
 @pytest.fixture
@@ -41,7 +50,11 @@ def dataset_artifact(transactional_db: None, project: Project, tmp_path: Path) -
 def training_run(project: Project, owner: User, model_artifact: Artifact, dataset_artifact: Artifact) -> Callable[..., Run]:
     def make(**params: object) -> Run:
         return run_create(
-            project=project, stage="sft", params={**TRAINING, **params}, inputs={"model": model_artifact, "dataset": dataset_artifact}, by=owner
+            project=project,
+            stage="sft",
+            params={**TRAINING, **params},
+            inputs={"model": model_artifact, "dataset": dataset_artifact},
+            by=owner,
         )
 
     return make

@@ -108,5 +108,3 @@ async def test_the_last_watcher_takes_the_feed_with_it(run: Run, viewer: User) -
     assert run.pk in RunFeed._feeds
     await communicator.disconnect()
     assert run.pk not in RunFeed._feeds
-
-

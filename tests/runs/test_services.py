@@ -143,7 +143,9 @@ def test_a_person_may_resume_what_was_stopped_but_not_what_was_cancelled(run: Ru
         run_resume(run=run, by=owner)
 
 
-def test_a_run_waits_for_what_another_makes_and_then_is_queued(run: Run, owner: User, project: Project, model: Artifact, tmp_path: Path) -> None:
+def test_a_run_waits_for_what_another_makes_and_then_is_queued(
+    run: Run, owner: User, project: Project, model: Artifact, tmp_path: Path
+) -> None:
     merge = run_create(project=project, stage="merge", params={}, inputs={"model": model, "adapter": (run, "adapter")}, by=owner)
     assert merge.status == Status.WAITING
     run_release(merge)

@@ -122,7 +122,8 @@ def _silent(run: Run) -> bool:
 
 FAULTS_OF_TRAINING = ["checkpoint.before_write", "checkpoint.after_write", "checkpoint.before_rename", "checkpoint.after_rename"]
 FAULTS_OF_ANY_ENGINE = [
-    "event.before_write", "event.after_write", "artifact.before_write", "artifact.after_write", "artifact.before_rename", "artifact.after_rename",
+    "event.before_write", "event.after_write",
+    "artifact.before_write", "artifact.after_write", "artifact.before_rename", "artifact.after_rename",
 ]  # fmt: skip
 FAULTS_OF_THE_SUPERVISOR = [
     "ingest.before_row", "ingest.after_row", "store.before_rename", "store.after_rename", "store.before_row", "store.after_row",
@@ -169,7 +170,9 @@ def test_a_supervisor_that_dies_at_a_named_point_is_followed_by_one_that_finishe
     assert seqs == list(range(1, len(seqs) + 1))
 
 
-def test_a_run_stopped_while_training_keeps_a_partial_adapter_and_can_go_on(training_run: Training, supervisor: Supervisor, owner: User) -> None:
+def test_a_run_stopped_while_training_keeps_a_partial_adapter_and_can_go_on(
+    training_run: Training, supervisor: Supervisor, owner: User
+) -> None:
     run = training_run()
     watcher = supervisor(run)
     wait_until(at_step(run, 3))
@@ -233,7 +236,9 @@ def test_an_engine_that_will_not_stop_is_killed_after_the_grace(training_run: Tr
 
 
 def test_it_never_takes_the_process_of_another_for_its_own(tmp_path: Path) -> None:
-    (tmp_path / processes.SHIM_FILE).write_text(f'{{"pid": {os.getpid()}, "started": {psutil.Process().create_time() - 100}, "engine": {os.getpid()}}}')
+    (tmp_path / processes.SHIM_FILE).write_text(
+        f'{{"pid": {os.getpid()}, "started": {psutil.Process().create_time() - 100}, "engine": {os.getpid()}}}'
+    )
     assert not processes.group_alive(tmp_path)
     processes.kill_group(tmp_path)  # this very process must survive it
 

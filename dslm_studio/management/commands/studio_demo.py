@@ -59,7 +59,12 @@ class Command(BaseCommand):
         with display.step("base_model", "Bring in the base model") as step:
             step.result = str(steps.ensure_base_model(owner, step).facts.get("name", ""))
         steps.ensure_pipeline(project, owner, dataset, plan.recommendation["steps"])
-        for stage, title in (("sft", "Fine-tune with LoRA"), ("merge", "Merge"), ("quantize", "Quantise to GGUF"), ("evaluate", "Evaluate")):
+        for stage, title in (
+            ("sft", "Fine-tune with LoRA"),
+            ("merge", "Merge"),
+            ("quantize", "Quantise to GGUF"),
+            ("evaluate", "Evaluate"),
+        ):
             with display.step(stage, title) as step:
                 run = steps.wait_for(steps.run_of(project, stage), step)
                 step.result, step.seconds = reporting.run_result(run), run.seconds
