@@ -74,21 +74,43 @@ source = row["sources"][0]
 cited = Message.objects.filter(conversation__project=project, role="assistant").order_by("pk").first().cited
 answer = {
     "slug": project.slug,
-    "documents": len(names), "chunks": Chunk.objects.filter(version__document__project=project).count(),
+    "documents": len(names),
+    "chunks": Chunk.objects.filter(version__document__project=project).count(),
     "media": sorted({name.rpartition(".")[2] for name in names}),
     "approved": sum(pair.status == "APPROVED" for pair in pairs),
     "decided_by_people": sum(pair.decided_by_id is not None for pair in pairs),
     "rules": sorted({pair.decided_by_rule for pair in pairs if pair.status == "APPROVED"}),
-    "approvals": [[event.action, event.target, event.after] for event in AuditEvent.objects.filter(project=project, action__startswith="pairs.approve")],
-    "questions": [pair.question for pair in pairs], "shapes": [pair.shape for pair in pairs],
-    "evidence": [both for pair in pairs for both in evidence(pair)], "without_source": sum(not pair.sources for pair in pairs),
-    "dataset": {"counts": dataset.counts, "sha256": dataset.sha256, "artifact": str(dataset.artifact_id), "of_files": manifest.read(folder).sha256},
-    "documents_of": {name: sorted({source["document"] for row in rows for source in row["sources"]}) for name, rows in splits.items()},
+    "approvals": [
+        [event.action, event.target, event.after]
+        for event in AuditEvent.objects.filter(project=project, action__startswith="pairs.approve")
+    ],
+    "questions": [pair.question for pair in pairs],
+    "shapes": [pair.shape for pair in pairs],
+    "evidence": [both for pair in pairs for both in evidence(pair)],
+    "without_source": sum(not pair.sources for pair in pairs),
+    "dataset": {
+        "counts": dataset.counts,
+        "sha256": dataset.sha256,
+        "artifact": str(dataset.artifact_id),
+        "of_files": manifest.read(folder).sha256,
+    },
+    "documents_of": {
+        name: sorted({source["document"] for row in rows for source in row["sources"]}) for name, rows in splits.items()
+    },
     "rows_of": {name: len(rows) for name, rows in splits.items()},
     "runs": {run.stage: [run.status, run.attempt] for run in Run.objects.filter(project=project)},
     "lineage": [[item.artifact.kind, str(item.artifact.pk), item.depth] for item in line],
-    "trained_on": {"url": citation_url(project, source["document"], source["start"], source["end"], source["version"]), "text": texts[source["version"]][source["start"]:source["end"]], "page": source["page"]},
-    "cited": [{"document": one.name, "page": one.page, "start": one.start, "end": one.end, "text": one.text, "stands": texts[one.version][one.start:one.end]} for one in cited],
+    "trained_on": {
+        "url": citation_url(project, source["document"], source["start"], source["end"], source["version"]),
+        "text": texts[source["version"]][source["start"]:source["end"]],
+    },
+    "cited": [
+        {
+            "document": one.name, "page": one.page, "start": one.start, "end": one.end,
+            "text": one.text, "stands": texts[one.version][one.start:one.end],
+        }
+        for one in cited
+    ],
 }
 """
 

@@ -29,8 +29,9 @@ DOCUMENTS = (
 NOT_A_PDF = "minutes.pdf"
 STEPS = 60
 QUICK = {  # of the form's fields: small enough for a test, long enough to be watched, stopped and resumed
-    "sft-batch_size": 4, "sft-max_steps": STEPS, "sft-epochs": 50, "sft-max_length": 256, "sft-checkpoint_every": 5, "sft-eval_every": 20, "sft-eval_rows": 4,
-    "evaluate-answer_rows": 4, "evaluate-general_questions": 8, "evaluate-test_rows": 12, "evaluate-max_new_tokens": 24,
+    "sft-max_steps": STEPS, "sft-epochs": 50, "sft-batch_size": 4, "sft-max_length": 256,
+    "sft-checkpoint_every": 5, "sft-eval_every": 20, "sft-eval_rows": 4,
+    "evaluate-answer_rows": 4, "evaluate-max_new_tokens": 24, "evaluate-general_questions": 8, "evaluate-test_rows": 12,
 }  # fmt: skip
 QUESTION = "What does the nonlocal statement do?"
 READING, TRAINING, FINISHING = 300_000, 420_000, 600_000  # milliseconds, for a machine that others use as well
@@ -116,7 +117,10 @@ def live(page: Page) -> None:
 def grows(page: Page, beyond: int, milliseconds: float = TRAINING) -> int:
     """Wait until the page draws more training points than ``beyond``, without loading anything again; how many then."""
     page.wait_for_function(
-        "(beyond) => (document.querySelector('#loss .chart-plot')?.data || []).some((one) => one.name === 'Training' && one.x.length > beyond)",
+        """(beyond) => {
+          const lines = document.querySelector("#loss .chart-plot")?.data || [];
+          return lines.some((line) => line.name === "Training" && line.x.length > beyond);
+        }""",
         arg=beyond,
         timeout=milliseconds,
     )
