@@ -6,7 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-
 # Threads that wait by spinning take the cores from whoever shares them; read once, when torch or llama.cpp loads
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

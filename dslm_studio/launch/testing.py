@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,11 @@ def run(*, fast: bool, arguments: list[str]) -> int:
         failed = run_checks(environment | {"STUDIO_HOME": folder, "DJANGO_SETTINGS_MODULE": "dslm_studio.settings"})
     selection = ["-m", QUICK] if fast else []
     sys.stdout.flush()
-    tests = subprocess.run([sys.executable, "-m", "pytest", *selection, *arguments], env=environment, cwd=ROOT)
+    tests = subprocess.Popen([sys.executable, "-m", "pytest", *selection, *arguments], env=environment, cwd=ROOT)
+    # Ctrl+C reaches pytest by itself; what asks only the launcher to end is passed on, so that fixtures stop what they started
+    signal.signal(signal.SIGTERM, lambda *_: tests.send_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tests.wait()
     if failed:
         terminal.bad(f"{len(failed)} of the checks failed: {', '.join(failed)} (shown above the tests)")
     return tests.returncode or (1 if failed else 0)
