@@ -93,9 +93,9 @@ def main() -> None:
     arguments = parser.parse_args()
     model = arguments.model
     if model is None:
-        from tests.engine.stage_running import imported_base
+        from tests.materials import base_model_folder
 
-        model = imported_base()
+        model = base_model_folder()
     steps = math.ceil(arguments.rows / SETTINGS["batch_size"])
     with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as name:
         work = Path(name)

@@ -44,4 +44,4 @@ async def answer_stream(
     async for piece in chat_stream_async(endpoint, messages, max_tokens=MOST_TOKENS, temperature=0.0):
         answer.text += piece
         yield piece
-    answer.citations = cite(answer.text, hits)
+    answer.citations = cite(question, answer.text, hits)

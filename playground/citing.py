@@ -11,7 +11,9 @@ from retrieval.search import Hit
 # text 0.0 to 0.25 and a question with its passage mostly 0.45 and more.
 ON_TOPIC = 0.35
 SUPPORTED = 0.5  # share of an answer's content words that a passage must hold to be cited for it
-MOST = 2  # passages cited for one answer
+# A small model words things its own way, so the question's words count more than the answer's. Chosen on validation questions of the Python
+# reference, where it named a passage with the whole answer in 80% of the answers, against 72% by the answer's words alone.
+QUESTION_WEIGHT = 2.0
 WORD = re.compile(r"[^\W_]\w*", re.UNICODE)
 STOP = frozenset(
     "a an and are as at be but by can do does for from had has have how i if in into is it its may more no not of on or such that the "
@@ -35,15 +37,19 @@ def support(answer: str, passage: str) -> float:
     return len(words & content_words(passage)) / len(words) if words else 0.0
 
 
-def cite(answer: str, hits: Sequence[Hit]) -> list[Citation]:
-    """The passages among ``hits`` (best first) that support ``answer``, best supported first; none if none does.
+def cite(question: str, answer: str, hits: Sequence[Hit]) -> list[Citation]:
+    """The passage among ``hits`` (best first) that the answer rests on, or none if none supports it.
 
-    The retriever's order breaks ties: words alone cannot tell two passages about the same thing apart.
+    One, for a second passage about the same thing is more often beside the point than to it. The retriever's order breaks ties.
     """
-    scored = [(support(answer, hit.chunk.text), -rank, hit) for rank, hit in enumerate(hits)]
-    best = max((score for score, _, _ in scored), default=0.0)
-    chosen = sorted((item for item in scored if item[0] >= max(SUPPORTED, 0.9 * best)), key=lambda item: item[:2], reverse=True)
-    return [citation(hit) for _, _, hit in chosen[:MOST]]
+    supporting = [hit for hit in hits if support(answer, hit.chunk.text) >= SUPPORTED]
+    if not supporting:
+        return []
+
+    def score(hit: Hit) -> float:
+        return support(answer, hit.chunk.text) + QUESTION_WEIGHT * support(question, hit.chunk.text)
+
+    return [citation(max(supporting, key=score))]  # of equals, max keeps the first
 
 
 def citation(hit: Hit) -> Citation:

@@ -213,10 +213,13 @@ export function extendChart(element, points) {
   for (const { series, x, y } of points) {
     let one = chart.spec.series.find((other) => other.name === series);
     if (!one) chart.spec.series.push((one = { name: series, x: [], y: [] }));
-    // A replay after a reconnection may bring a point again; the later one stands.
-    const at = one.x.at(-1) === x ? one.x.length - 1 : one.x.length;
-    one.x[at] = x;
-    one.y[at] = y;
+    // A run that was resumed goes back to its checkpoint: what it does again takes the place of what it did before.
+    while (one.x.length && one.x.at(-1) >= x) {
+      one.x.pop();
+      one.y.pop();
+    }
+    one.x.push(x);
+    one.y.push(y);
   }
   chart.timer ??= setTimeout(() => {
     chart.timer = null;

