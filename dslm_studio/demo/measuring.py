@@ -35,7 +35,7 @@ def paraphrases(project: Project) -> list[Question]:
     questions = []
     for row in _lines("paraphrases.jsonl"):
         document = documents.get(row["topic"])
-        text = document.latest.text() if document else ""
+        text = document.current.text() if document and document.current else ""
         if document is None or text.count(row["evidence"]) != 1:
             raise DemoError(f"The evidence of “{row['question']}” does not stand once in {row['topic']}.")
         start = text.index(row["evidence"])
@@ -71,19 +71,23 @@ def _figures(found: Any) -> dict[str, Any]:
 def measure_citations(project: Project, dataset: DatasetVersion, model: Artifact, step: Step) -> dict[str, Any]:
     """Ask held-out and off-topic questions in chat.
 
-    ``cited_right``: the share of cited spans that contain the whole evidence of their question; ``off_topic_cited``: how many off-topic
-    questions got a citation.
+    ``cited_right``: the share of cited spans that contain the answer, word for word but for white space; ``cited_source``: the share that
+    contain it at the very place it was cut from (the reference says some things twice); ``off_topic_cited``: how many off-topic questions
+    got a citation.
     """
     drawn = test_questions(dataset)
     random.Random(SEED).shuffle(drawn)
     drawn, strangers = drawn[:HELD_OUT_QUESTIONS], off_topic()
-    total, cited, right, answered, off = len(drawn) + len(strangers), 0, 0, 0, 0
+    texts = {str(document.pk): document.current.text() for document in Document.objects.filter(project=project) if document.current}
+    total, cited, right, at_source, answered, off = len(drawn) + len(strangers), 0, 0, 0, 0, 0
     for number, (question, document, start, end) in enumerate(drawn):
         step.say("held-out questions", number, total)
         citations = ask(project, model, question).citations
+        evidence = " ".join(texts[document][start:end].split())
         cited += len(citations)
         answered += bool(citations)
-        right += sum(1 for one in citations if one.document == document and one.start <= start and one.end >= end)
+        right += sum(1 for one in citations if evidence in " ".join(texts[one.document][one.start : one.end].split()))
+        at_source += sum(1 for one in citations if one.document == document and one.start <= start and one.end >= end)
     for number, question in enumerate(strangers, start=len(drawn)):
         step.say("off-topic questions", number, total)
         off += bool(ask(project, model, question).citations)
@@ -92,6 +96,7 @@ def measure_citations(project: Project, dataset: DatasetVersion, model: Artifact
         "held_out_with_citation": answered,
         "citations_given": cited,
         "cited_right": round(right / cited, 4) if cited else 0.0,
+        "cited_source": round(at_source / cited, 4) if cited else 0.0,
         "off_topic_questions": len(strangers),
         "off_topic_cited": off,
     }

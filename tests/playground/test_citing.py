@@ -20,23 +20,32 @@ def hit(text: str, similarity: float | None = 0.7) -> Any:
 
 def test_it_cites_the_passage_the_answer_was_taken_from() -> None:
     cited = cite(
-        "It causes identifiers to refer to previously bound variables in the enclosing scope.", [hit(WITH), hit(NONLOCAL), hit(BREAD)]
+        "What does the nonlocal statement do?",
+        "It causes identifiers to refer to previously bound variables in the enclosing scope.",
+        [hit(WITH), hit(NONLOCAL), hit(BREAD)],
     )
     assert [citation.text for citation in cited] == [NONLOCAL]
 
 
 def test_it_cites_nothing_for_an_answer_no_passage_supports() -> None:
-    assert cite("Paris is the capital of France and lies on the Seine.", [hit(WITH), hit(NONLOCAL)]) == []
+    assert cite("Where is Paris?", "Paris is the capital of France and lies on the Seine.", [hit(WITH), hit(NONLOCAL)]) == []
 
 
 def test_it_cites_nothing_without_passages_or_without_an_answer() -> None:
-    assert cite(WITH, []) == []
-    assert cite("", [hit(WITH)]) == []
+    assert cite("What is with?", WITH, []) == []
+    assert cite("What is with?", "", [hit(WITH)]) == []
 
 
 def test_of_two_equal_passages_the_better_found_comes_first() -> None:
     first, second = hit(WITH), hit(WITH)
-    assert cite(WITH, [first, second])[0].version == str(first.chunk.version.pk)
+    assert cite("What is with?", WITH, [first, second])[0].version == str(first.chunk.version.pk)
+
+
+def test_of_two_that_support_the_answer_it_cites_the_one_about_the_question() -> None:
+    other = "The global statement causes the listed identifiers to refer to variables of the module."
+    answer = "It causes the listed identifiers to refer to variables."
+    cited = cite("What does the nonlocal statement do?", answer, [hit(other), hit(NONLOCAL)])
+    assert [citation.text for citation in cited] == [NONLOCAL]
 
 
 def test_a_question_is_on_topic_when_one_passage_is_near_enough() -> None:
