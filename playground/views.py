@@ -61,7 +61,7 @@ def ask(request: HttpRequest, slug: str, pk: object | None = None) -> HttpRespon
         return JsonResponse({"error": "Type a question first, of at most 4,000 characters."}, status=422)
     question, with_documents = form.cleaned_data["question"].strip(), form.cleaned_data["with_documents"]
     if pk:
-        found = get_object_or_404(conversations_of(project, request.user).select_related("model"), pk=pk)
+        found = get_object_or_404(conversations_of(project, request.user).select_related("model", "project"), pk=pk)
     elif form.chosen_model is None:
         return JsonResponse({"error": "There is no such model. Choose one from the list."}, status=422)
     else:
@@ -70,7 +70,7 @@ def ask(request: HttpRequest, slug: str, pk: object | None = None) -> HttpRespon
         )
     earlier = [(message.role, message.text) for message in found.messages.all()]
     services.question_add(conversation=found, text=question, with_documents=with_documents)
-    lines = _lines(project, found, question, earlier, with_documents)
+    lines = _lines(project, found, found.get_absolute_url(), question, earlier, with_documents)
     response = StreamingHttpResponse(lines, content_type="application/x-ndjson")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # a proxy that collects the answer before passing it on spoils it
@@ -78,10 +78,10 @@ def ask(request: HttpRequest, slug: str, pk: object | None = None) -> HttpRespon
 
 
 async def _lines(
-    project: Project, found: Conversation, question: str, earlier: list[tuple[str, str]], with_documents: bool
+    project: Project, found: Conversation, address: str, question: str, earlier: list[tuple[str, str]], with_documents: bool
 ) -> AsyncIterator[bytes]:
     answer, began, error, complete = Answer(), time.monotonic(), None, False
-    yield _line({"conversation": found.get_absolute_url()})
+    yield _line({"conversation": address})
     try:
         pieces = answer_stream(
             project=project, model=found.model, question=question, earlier=earlier, with_documents=with_documents, answer=answer

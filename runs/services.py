@@ -263,8 +263,17 @@ def run_resume(*, run: Run, by: User | None) -> None:
     )
     if not done:
         raise RunError("The run has changed meanwhile. Look again.")
+    _wait_again(run)
     audit.record(run.project, by, "run.resume", f"{run.title} {run.pk}", after={"attempt": run.attempt + 1})
     transaction.on_commit(lambda: run_enqueue(run))
+
+
+def _wait_again(run: Run) -> None:
+    """What ended before it began, because ``run`` did not succeed, waits for it again."""
+    ended = Run.objects.filter(inputs__from_run=run, inputs__artifact=None, status=Status.STOPPED, started_at=None, cancelled=False)
+    for other in ended.distinct():
+        if run_transition(other.pk, [Status.STOPPED], Status.WAITING, reason=f"“{run.title}” goes on", ended_at=None):
+            _wait_again(other)
 
 
 def run_lose(run: Run, reason: str) -> None:

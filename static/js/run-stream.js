@@ -13,6 +13,7 @@ const page = document.querySelector("[data-run]");
 let last = Number(page.dataset.lastSeq);
 let wait = FIRST_WAIT;
 let refresh;
+let meanwhile = null; // points that come while the charts are being fetched again
 const stale = new Set();
 
 function connect() {
@@ -42,6 +43,7 @@ function take(events) {
     if (event.type === "metric") {
       for (const [metric, value] of Object.entries(event.data.values)) {
         if (value === null) continue;
+        meanwhile?.push({ metric, x: event.data.step, y: value });
         const place = places[metric];
         const chart = place && document.getElementById(place.chart);
         if (!chart) later("run-charts", "run-figures");
@@ -73,6 +75,7 @@ function later(...ids) {
     const wanted = [...stale];
     stale.clear();
     refresh = null;
+    if (wanted.includes("run-charts")) meanwhile = [];
     const answer = await fetch(page.dataset.run);
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -82,6 +85,14 @@ function later(...ids) {
       old.replaceWith(now);
       window.htmx.process(now);
       now.querySelectorAll("[data-chart]").forEach((chart) => drawChart(chart));
+    }
+    if (wanted.includes("run-charts")) {
+      const places = JSON.parse(document.getElementById("run-places").textContent);
+      for (const { metric, x, y } of meanwhile) {
+        const chart = places[metric] && document.getElementById(places[metric].chart);
+        if (chart) extendChart(chart, [{ series: places[metric].series, x, y }]);
+      }
+      meanwhile = null;
     }
   }, REFRESH_EVERY);
 }

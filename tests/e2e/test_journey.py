@@ -35,7 +35,9 @@ QUICK = {  # of the form's fields: small enough for a test, long enough to be wa
 }  # fmt: skip
 QUESTION = "What does the nonlocal statement do?"
 READING, TRAINING, FINISHING = 300_000, 420_000, 600_000  # milliseconds, for a machine that others use as well
-CONNECTION_LOST = re.compile(r"WebSocket|Failed to load resource|ERR_CONNECTION|net::|Failed to fetch|NetworkError|htmx:sendError")
+CONNECTION_LOST = re.compile(
+    r"WebSocket|Failed to load resource|ERR_CONNECTION|net::|Failed to fetch|NetworkError|htmx:(afterRequest|sendError)"
+)
 LIBRARIES_FORBIDDEN = ("libtorch", "torch_python", "libllama")
 
 
@@ -383,7 +385,7 @@ def test_the_report_shows_base_and_tuned_model_side_by_side(journey: Journey) ->
     journey.go("evaluate/")
     page.locator("#reports tbody tr").first.get_by_role("link").click()
     figures = page.get_by_role("region", name="Figures")
-    for title in ("Loss", "Perplexity", "Token F1", "ROUGE-L", "General loss"):
+    for title in ("Loss", "Perplexity", "Token F1", "ROUGE-L", "Loss on general text"):
         row = figures.get_by_role("row", name=re.compile(title, re.IGNORECASE)).first
         expect(row.get_by_role("cell").nth(1)).to_have_text(re.compile(r"\d"))
         expect(row.get_by_role("cell").nth(2)).to_have_text(re.compile(r"\d"))
@@ -423,10 +425,10 @@ def test_chat_streams_an_answer_with_a_citation_that_opens_its_passage(journey: 
     expect(said).to_have_count(1, timeout=TRAINING)
     assert len(page.evaluate("[...window.lengths]")) >= 3, "The answer did not come bit by bit"
     cite = said.locator("[data-cite]").first
-    expect(cite).to_contain_text("nonlocal.md")
+    expect(cite).to_contain_text(re.compile(r"\.(md|pdf)"))
     cite.click()
     expect(page.locator(".reader mark").first).to_be_in_viewport()
-    expect(page.locator(".reader")).to_contain_text("nonlocal")
+    assert "nonlocal" in " ".join(page.locator(".reader mark").all_inner_texts())
     page.go_back()
     expect(page.locator(".said-assistant[data-message]")).to_have_count(1)
 

@@ -162,6 +162,21 @@ def test_a_run_waits_for_what_another_makes_and_then_is_queued(
     assert merge.inputs.get(role="adapter").artifact == artifact
 
 
+def test_what_ended_with_a_stopped_run_waits_for_it_again_when_it_goes_on(run: Run, owner: User, project: Project, model: Artifact) -> None:
+    merge = run_create(project=project, stage="merge", params={}, inputs={"model": model, "adapter": (run, "adapter")}, by=owner)
+    quantize = run_create(project=project, stage="quantize", params={}, inputs={"model": (merge, "model")}, by=owner)
+    run_claim(run.pk, "worker", "here")
+    run_end(run.pk, Status.STOPPED)
+    for waiting in (merge, quantize):
+        waiting.refresh_from_db()
+        assert waiting.status == Status.STOPPED
+    run.refresh_from_db()
+    run_resume(run=run, by=owner)
+    for waiting in (merge, quantize):
+        waiting.refresh_from_db()
+        assert waiting.status == Status.WAITING
+
+
 def test_what_waits_for_a_run_that_failed_ends_and_says_why(run: Run, owner: User, project: Project, model: Artifact) -> None:
     merge = run_create(project=project, stage="merge", params={}, inputs={"model": model, "adapter": (run, "adapter")}, by=owner)
     run_claim(run.pk, "worker", "here")
