@@ -77,7 +77,10 @@ function later(...ids) {
     refresh = null;
     if (wanted.includes("run-charts")) meanwhile = [];
     const answer = await fetch(page.dataset.run);
-    if (!answer.ok) return;
+    if (!answer.ok) {
+      meanwhile = null;
+      return;
+    }
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const id of wanted) {
       const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
