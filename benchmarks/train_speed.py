@@ -1,6 +1,6 @@
 """Trained tokens a second: our `sft` stage by its real command against TRL's SFTTrainer with its defaults, in one go.
 
-    python -m benchmarks.train_speed [--json FILE] [--rows 64]
+    python -m benchmarks.train_speed [--json FILE] [--rows 256]
 
 Same model, rows, LoRA shape, batch size, learning rate and number of steps. Tokens that carry loss are counted on both sides,
 from the beginning of the first step to the end of the last. The held-out loss of both adapters is computed by the same code.
@@ -88,7 +88,7 @@ def held_out(model: Path, dataset: Path, adapters: list[Path]) -> tuple[float, l
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the result there as well")
-    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--model", type=Path, help="an hf-model folder; by default SmolLM2-135M as the tests import it")
     arguments = parser.parse_args()
     model = arguments.model
@@ -99,7 +99,7 @@ def main() -> None:
     steps = math.ceil(arguments.rows / SETTINGS["batch_size"])
     with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as name:
         work = Path(name)
-        dataset = write_dataset(work / "dataset", train=arguments.rows, validation=8, test=24)
+        dataset = write_dataset(work / "dataset", train=arguments.rows, validation=8, test=96)
         mine, theirs = ours(work, model, dataset, steps), trl(work, model, dataset, steps)
         base, (my_loss, their_loss) = held_out(model, dataset, [mine["adapter"], theirs["adapter"]])
     name_of_rival = f"TRL {report.versions('trl')['trl']} SFTTrainer"

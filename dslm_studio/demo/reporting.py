@@ -105,6 +105,6 @@ def in_words(made: dict[str, Any]) -> str:
         f"    general   {base['general_loss']:.3f} → {tuned['general_loss']:.3f}   loss per token on general text",
         f"  Search finds the passages of {found} of {retrieval['queries']} questions among five ({by_words} by keywords alone).",
         f"  {chat['cited_right']:.0%} of {chat['citations_given']} cited spans hold the answer; {strangers}.",
-        f"  Took {made['seconds']['total'] / 60:.1f} minutes.",
+        f"  Took {made['seconds']['total'] / 60:.1f} minutes and at most {made['memory']['peak_resident_bytes'] / 1e9:.1f} GB of memory.",
     ]
     return "\n".join(lines)

@@ -26,6 +26,7 @@ SHAPE: dict[str, Any] = {
     "evaluation": {"base": FIGURES, "tuned": FIGURES, "gain": {"loss": [float], "token_f1": [float]}, "pairs": int},
     "retrieval": {"queries": int, "recall_at_5": float, "mrr": float, "keyword_only_recall_at_5": float},
     "gguf": {"path": str, "bytes": int, "sha256": str},
+    "memory": {"peak_resident_bytes": int},
     "chat": {"question": str, "answer": str, "citations": list, "cited_right": float, "off_topic_cited": int},
 }
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -184,6 +185,10 @@ def test_the_dataset_version_is_hashed_and_split_by_document(report: dict[str, A
 def test_every_run_succeeded(found: dict[str, Any]) -> None:
     assert {"ingest", "extract_pairs", "sft", "merge", "quantize", "evaluate"} <= set(found["runs"])
     assert {stage: state for stage, (state, _) in found["runs"].items() if state != "SUCCEEDED"} == {}
+
+
+def test_the_whole_studio_stays_under_six_gibibytes(report: dict[str, Any]) -> None:
+    assert 2**30 < report["memory"]["peak_resident_bytes"] < 6 * 2**30
 
 
 def test_training_brought_the_loss_down(report: dict[str, Any]) -> None:

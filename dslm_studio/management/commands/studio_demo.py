@@ -12,6 +12,7 @@ from catalogue.serving import ServingError
 from curation.services import DatasetError, PairError
 from dslm_studio.demo import measuring, reporting, steps
 from dslm_studio.demo.display import Display
+from dslm_studio.demo.memory import PeakMemory
 from engine.endpoint import EndpointError
 from projects.services import first_owner_ensure
 from training.services import PipelineError
@@ -29,9 +30,11 @@ class Command(BaseCommand):
             self.stdout.write(f"  Found as it was left. The report: {report}")
             return
         try:
-            made = self._build()
+            with PeakMemory(settings.STUDIO_HOME) as memory:
+                made = self._build()
         except EXPECTED as error:
             raise CommandError(str(error)) from error
+        made["memory"] = {"peak_resident_bytes": memory.bytes}
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(made, indent=1, ensure_ascii=False), "utf-8")
         self.stdout.write(reporting.in_words(made))
