@@ -89,12 +89,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- broker, channel layer, cache: one Redis ---
-REDIS_URL = env.text("REDIS_URL", f"unix://{STUDIO_HOME / 'redis' / 'redis.sock'}")
+# Where the launcher's own Redis listens stands in studio.json while it runs
+RUNNING_REDIS = env.recorded(STUDIO_HOME / "studio.json", "redis_url")
+REDIS_URL = env.text("REDIS_URL") or RUNNING_REDIS or f"unix://{STUDIO_HOME / 'redis' / 'redis.sock'}"
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_DEFAULT_QUEUE = "light"  # what takes a moment and must not wait behind a run; runs name their own queue
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # While Redis is away a page must not wait for it: the row is written, and the reconciler tells the workers later
@@ -176,7 +178,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 2**20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
 FILE_UPLOAD_TEMP_DIR = STUDIO_HOME / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
-UPLOAD_MAX_BYTES = env.number("STUDIO_UPLOAD_MAX_MB", 100) * 2**20
+UPLOAD_MAX_BYTES = env.number("STUDIO_UPLOAD_MAX_MB", 100, most=2000) * 2**20  # more the stage that reads them does not take
 
 # --- files and static ---
 STATIC_URL = "static/"

@@ -1,42 +1,80 @@
-"""What this machine can do, found out without importing anything heavy."""
+"""What this machine can do, found out without importing anything heavy. The launcher asks before anything is installed."""
 
 import os
+import re
 import shutil
 import subprocess
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import psutil
+from engine import cgroups
+
+GPU_PATIENCE = 10.0  # seconds that nvidia-smi may take
 
 
 @cache
 def gpus() -> list[dict[str, Any]]:
-    """NVIDIA GPUs by ``nvidia-smi``: ``{"name", "memory_bytes"}`` each; an empty list where there is none."""
+    """NVIDIA GPUs by ``nvidia-smi``: ``{"name", "memory_bytes"}`` each; an empty list where there is none or it does not answer."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
-    answer = subprocess.run(
-        [command, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=10
-    )
-    rows = [line.rsplit(",", 1) for line in answer.stdout.splitlines() if "," in line]
-    return [{"name": name.strip(), "memory_bytes": int(mebibytes) * 2**20} for name, mebibytes in rows]
+    question = [command, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(question, capture_output=True, text=True, timeout=GPU_PATIENCE, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    rows = re.findall(r"^(.+),\s*(\d+|\[N/A\])\s*$", answer.stdout, re.MULTILINE)
+    # a GPU that shares the machine's memory says "[N/A]"
+    return [{"name": name.strip(), "memory_bytes": int(mib) * 2**20 if mib.isdigit() else total_memory()} for name, mib in rows]
+
+
+def usable_gpus() -> list[dict[str, Any]]:
+    """The ``gpus()`` that PyTorch computes on here: none where its build is for the CPU or they are hidden from it."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
+    return gpus() if not hidden and torch_has_cuda() else []
+
+
+@cache
+def torch_has_cuda() -> bool:
+    """Whether the installed PyTorch is built for CUDA. Read from its version file: importing it takes seconds."""
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        return False
+    try:
+        text = Path(spec.origin).with_name("version.py").read_text()
+    except OSError:
+        return False
+    return re.search(r"^cuda\b.*=\s*['\"]", text, re.MULTILINE) is not None
+
+
+@cache
+def cpu_has_bf16() -> bool:
+    """Whether the processor multiplies in bf16; without, fp32 is faster. False where it cannot be told."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags or " bf16" in flags  # the last one is Arm's name
 
 
 def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Whole cores this process may use, at least one; inside a container its own limit counts."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(here, cgroups.cores())))
+
+
+def total_memory() -> int:
+    """Bytes of memory this process may use: the machine's, or its container's limit."""
+    return int(min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), cgroups.memory()[0]))
 
 
 def memory() -> dict[str, int]:
-    """``{"total", "available"}`` in bytes; inside a container its own limit counts."""
-    found = psutil.virtual_memory()
-    total, available = found.total, found.available
-    limit = Path("/sys/fs/cgroup/memory.max")
-    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-        total = min(total, int(text))
-        available = min(available, total)
-    return {"total": total, "available": available}
+    """``{"total", "available"}`` in bytes; inside a container its own limit counts, less what it uses of it."""
+    import psutil  # not installed yet when the launcher imports this module
+
+    return {"total": total_memory(), "available": int(min(psutil.virtual_memory().available, cgroups.memory()[1]))}
 
 
 def disk(folder: Path) -> dict[str, int]:

@@ -77,9 +77,9 @@ def out_of_memory(error: BaseException) -> bool:
 
 def device() -> str:
     """Where the stage will compute, without importing torch for it."""
-    from engine.probes import gpus
+    from engine.probes import usable_gpus
 
-    names = [gpu["name"] for gpu in gpus()]
+    names = [gpu["name"] for gpu in usable_gpus()]
     return ", ".join(names) if names else "cpu"
 
 

@@ -1,5 +1,6 @@
 """What ``./studio`` does before anything is installed. Standard library only."""
 
+import argparse
 import json
 import os
 import signal
@@ -7,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from dslm_studio.launch import install, machine, terminal, verbs
+from dslm_studio.launch import install, machine, ports, terminal, testing, verbs
+from dslm_studio.launch.machine import Check
 from dslm_studio.launch.terminal import Problem
 
 NEEDS_INSTALLATION = {"up", "demo", "test"}
@@ -20,7 +22,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if options.verb in NEEDS_INSTALLATION:
-            install.ensure(dev=options.verb == "test")
+            install.ensure(dev=options.verb == "test", needs=lambda: _needs(options))
         elif not _launcher_can_start():
             return _without_installation(options.verb, as_json=getattr(options, "as_json", False))
     except Problem as error:
@@ -30,6 +32,13 @@ def main(arguments: list[str]) -> int:
         terminal.note("Stopped. The next start goes on from here.")
         return 130
     return _hand_over(arguments)
+
+
+def _needs(options: argparse.Namespace) -> list[Check]:
+    """What the verb needs beyond the installation. It looks again itself; said here, it is said before the long wait."""
+    if options.verb == "test":
+        return testing.needs(fast=options.fast)
+    return [*machine.to_serve(install.home()), ports.check(options.port, options.host)]
 
 
 def _hand_over(arguments: list[str]) -> NoReturn:
@@ -49,7 +58,8 @@ def _without_installation(verb: str, *, as_json: bool) -> int:
     if verb != "doctor":
         terminal.say("Nothing is running: DSLM Studio is not installed yet. ./studio up installs and starts it.")
         return 0 if verb == "stop" else 1
-    checks = [*machine.to_install(install.ROOT, install.home(), everything=True), machine.check_git()]
+    home = install.home()
+    checks = [*machine.to_install(install.ROOT, home, everything=True), *machine.to_serve(home), machine.check_git(), ports.check()]
     outstanding = [part.key for part in install.outstanding(dev=False)]
     if as_json:
         findings = {"ok": False, "installed": False, "outstanding": outstanding, "checks": [found.as_dict() for found in checks]}

@@ -9,7 +9,7 @@ import psutil
 
 from dslm_studio.launch import ports, programs, terminal, verbs
 from dslm_studio.launch.install import home as home_folder
-from dslm_studio.launch.instance import Studio, open_home, stop_runs
+from dslm_studio.launch.instance import WORKERS, Studio, open_home, stop_runs
 from dslm_studio.launch.state import Home, Instance, Recorded, clean_up
 from dslm_studio.launch.terminal import Problem, Step
 
@@ -34,8 +34,7 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace, *, demo: bool, exit_after: bool) -> int:
-    port = ports.wanted_port(options.port)
-    host = options.host or programs.given("STUDIO_HOST") or "127.0.0.1"
+    port, host = ports.wanted_port(options.port), ports.wanted_host(options.host)
     home = open_home()
     if not home.lock():
         return _already_running(home, 1 if demo else 0)
@@ -87,7 +86,7 @@ def status(options: argparse.Namespace) -> int:
     terminal.say(
         f"{terminal.bold(instance.url)}  since {time.strftime('%Y-%m-%d %H:%M', time.localtime(instance.began))}, in {home.folder}"
     )
-    answers = _answers(instance)
+    answers = _answers(home, instance)
     rows = [("launcher", instance.launcher), *instance.children.items()]
     all_well = instance.ready
     for name, child in rows:
@@ -107,10 +106,11 @@ def status(options: argparse.Namespace) -> int:
 EXPECTED = ("redis", "inference", "web", "worker-default", "worker-gpu", "scheduler")
 
 
-def _answers(instance: Instance) -> dict[str, bool]:
+def _answers(home: Home, instance: Instance) -> dict[str, bool]:
     found = {
         "web": programs.answers_http(instance.health),
         "inference": programs.answers_http(f"http://127.0.0.1:{instance.serve_port}/health"),
+        **{name: programs.shows_life(home.sign(name)) for name in WORKERS},
     }
     if instance.redis_url:
         found["redis"] = programs.redis_answers(instance.redis_url)

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from dslm_studio.launch import machine, ports, programs, terminal
-from dslm_studio.launch.install import ROOT, TOOLS, outstanding
+from dslm_studio.launch.files import read_json
+from dslm_studio.launch.install import ROOT, STAMP, TOOLS, outstanding
 from dslm_studio.launch.install import home as home_folder
 from dslm_studio.launch.machine import Check
-from dslm_studio.launch.state import Home, read_json
+from dslm_studio.launch.state import Home
 from engine import probes, registry
 
 REQUIREMENTS = ("requirements.txt", "requirements-models.txt")
 VERIFIED_PYTHON = "3.11"
+# The stamp says that nothing is outstanding, so ./studio up alone would not look again
+REINSTALL = f"Delete {STAMP} and run ./studio up: it installs the pinned versions."
+NEEDS_CONVERTER = "quantize"  # the stage that uses it; it is no importable package, so the stage cannot declare it
 
 
 def run(*, as_json: bool) -> int:
@@ -37,13 +41,14 @@ def examine(home: Home) -> dict[str, Any]:
     memory, disk = probes.memory(), probes.disk(machine.existing(home.folder))
     checks = [
         machine.check_python(),
-        check_memory(memory["total"]),
-        machine.check_disk(home.folder, machine.DISK_TO_SERVE, "Serving"),
+        *machine.to_serve(home.folder),
         machine.check_writable(home.folder, "STUDIO_HOME"),
         machine.check_compiler(needed=not _installed("llama-cpp-python")),
         machine.check_cmake(needed=not _installed("llama-cpp-python")),
         machine.check_git(),
         check_installed(),
+        check_converter(),
+        *check_gpus(gpus),
         check_redis(),
         *check_ports(home),
     ]
@@ -82,19 +87,35 @@ def processor() -> str:
     return found.group(1).strip() if found else platform.machine()
 
 
-def check_memory(total: int) -> Check:
-    enough = total >= machine.MEMORY * machine.MEMORY_TOLERANCE
-    return Check("memory", enough, f"{machine.size(total)} in all", machine.check_memory().mend)
-
-
 def check_installed() -> Check:
     left = [part.key for part in outstanding(dev=False)]
     value = "complete" if not left else f"outstanding: {', '.join(left)}"
     return Check("installation", not left, value, "./studio up installs what is outstanding.")
 
 
+def check_converter() -> Check:
+    there = _converter_there()
+    return Check("GGUF converter", there, "there" if there else f"missing from {TOOLS}", REINSTALL)
+
+
+def _converter_there() -> bool:
+    return (TOOLS / "convert_hf_to_gguf.py").is_file()
+
+
+def check_gpus(gpus: list[dict[str, Any]]) -> list[Check]:
+    """Said only where there is a GPU that the installed PyTorch cannot use."""
+    if not gpus or probes.torch_has_cuda():
+        return []
+    mend = "Let pip find a PyTorch with CUDA, delete .venv, and start again."
+    return [Check("GPU", False, f"not used: PyTorch {version('torch')} is the build without GPU support", mend, needed=False)]
+
+
 def check_redis() -> Check:
-    """Start the Redis that comes along, on a socket of its own, and ask it."""
+    """Ask the Redis that would be used: the one REDIS_URL names, else the one that comes along, started on a socket of its own."""
+    if url := programs.given("REDIS_URL"):  # never shown: it may hold a password
+        answers = programs.redis_answers(url)
+        value = "the one REDIS_URL names " + ("answers" if answers else "does not answer")
+        return Check("Redis", answers, value, "Start it, or unset REDIS_URL to use the one that comes along.")
     try:
         binary = programs.redis_binary()
         version = subprocess.run([str(binary), "--version"], capture_output=True, text=True, timeout=10).stdout
@@ -125,22 +146,12 @@ def check_ports(home: Home) -> list[Check]:
     if instance and home.locked() and instance.launcher.alive():
         value = f"{instance.port} and {instance.serve_port}, in use by this studio"
         return [Check("ports", True, value, needed=False)]
-    kept = read_json(home.ports_file)
-    host = programs.given("STUDIO_HOST") or "127.0.0.1"
-    try:
-        asked = ports.wanted_port(None)
-    except terminal.Problem as error:
-        return [Check("ports", False, error.message, error.mend)]
-    if asked is not None:
-        free = ports.is_free(asked, host)
-        value = f"{asked} is free" if free else f"{asked} is taken{ports.holder(asked)}"
-        return [Check("ports", free, value, "Set STUDIO_PORT to another, or unset it and a free one is found.")]
+    asked, kept = ports.check(), read_json(home.ports_file)
     remembered = [port for port in (kept.get("web"), kept.get("inference")) if isinstance(port, int)]
-    taken = [port for port in remembered if not ports.is_free(port)]
-    if taken:
-        value = f"{', '.join(map(str, taken))} taken; others will be chosen"
-    else:
-        value = f"{' and '.join(map(str, remembered))} are free" if remembered else "free ones will be chosen"
+    if asked.needed or not remembered:
+        return [asked]
+    taken = [port for port in remembered if ports.refusal(port)]
+    value = f"{', '.join(map(str, taken))} taken; others will be chosen" if taken else f"{' and '.join(map(str, remembered))} are free"
     return [Check("ports", True, value, needed=False)]
 
 
@@ -177,8 +188,14 @@ def list_stages() -> tuple[list[dict[str, Any]], str]:
         return [], f"{type(error).__name__}: {error}"
     return [
         {"key": info.key, "title": info.title, "group": info.group, "available": not missing, "missing": missing}
-        for info, missing in ((info, info.missing()) for info in found)
+        for info, missing in ((info, lacking(info)) for info in found)
     ], ""
+
+
+def lacking(info: registry.StageInfo) -> list[str]:
+    """What the stage needs and this machine does not have."""
+    converter = ["the GGUF converter"] if info.key == NEEDS_CONVERTER and not _converter_there() else []
+    return info.missing() + converter
 
 
 def show(found: dict[str, Any]) -> None:
@@ -213,12 +230,9 @@ def show(found: dict[str, Any]) -> None:
     if wrong:
         for row in wrong:
             terminal.bad(f"{row['name']:<20} {row['installed'] or 'not installed'}, pinned {row['pinned']}")
-        terminal.say("  ./studio up installs the pinned versions.")
+        terminal.say(f"  {REINSTALL}")
     else:
         terminal.good(f"all {len(found['libraries'])} as pinned")
-    converter = "there" if TOOLS.is_dir() else "not installed"
-    if (ROOT / "requirements-converter.txt").is_file():
-        (terminal.good if TOOLS.is_dir() else terminal.warn)(f"GGUF converter       {converter}")
     terminal.say()
     terminal.say(terminal.bold("Stages"))
     for row in found["stages"]:

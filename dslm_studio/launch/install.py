@@ -11,13 +11,15 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dslm_studio.launch import machine, terminal
+from dslm_studio.launch.machine import Check
 from dslm_studio.launch.terminal import Problem, Step
+from engine import probes
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
@@ -83,29 +85,21 @@ def outstanding(*, dev: bool) -> list[Part]:
     return [part for part in parts(dev=dev) if stamp.get(part.key) != part.digest]
 
 
-def ensure(*, dev: bool = False) -> None:
-    """Install what is outstanding. Raises ``Problem`` with what is missing and how to mend it."""
+def ensure(*, dev: bool = False, needs: Callable[[], list[Check]] = list) -> None:
+    """Install what is outstanding. Raises ``Problem`` with what is missing and how to mend it.
+
+    ``needs`` finds what the machine must have beyond that: asked, too, before an installation begins.
+    """
     if not outstanding(dev=dev):
         return
     with _alone():
         todo = outstanding(dev=dev)
         if not todo:
             return
-        check(todo)
+        everything = any(part.key == "torch" for part in todo) and not _already_there("llama_cpp")
+        checks = [*machine.to_install(ROOT, home(), everything=everything), *needs()]
+        machine.demand(checks, "Nothing was installed. Start again when this is mended.")
         _install(todo)
-
-
-def check(todo: list[Part]) -> None:
-    """Raise ``Problem`` naming everything this machine lacks for the installation, not only the first thing."""
-    skipped = {word.strip() for word in os.environ.get("STUDIO_SKIP_CHECKS", "").split(",") if word.strip()}
-    everything = any(part.key == "torch" for part in todo) and not _already_there("llama_cpp")
-    checks = machine.to_install(ROOT, home(), everything=everything)
-    failed = [found for found in checks if not found.ok and found.name not in skipped]
-    if failed:
-        for found in failed[:-1]:
-            terminal.bad(f"{found.name}: {found.value}", found.mend)
-        last = failed[-1]
-        raise Problem(f"{last.name}: {last.value}", last.mend + "\n\nNothing was installed. Start again when this is mended.")
 
 
 def _already_there(module: str) -> bool:
@@ -113,7 +107,7 @@ def _already_there(module: str) -> bool:
 
 
 def _install(todo: list[Part]) -> None:
-    cores = machine.cores()
+    cores = probes.cores()
     if any(part.key == "torch" for part in todo) and not _already_there("llama_cpp"):
         terminal.say(f"First start: installing into {VENV}.")
         terminal.say(terminal.dim(f"About 3 GB and, with llama.cpp compiled on {cores} cores, 5 to 15 minutes; once."))
@@ -152,7 +146,7 @@ def _make_venv(log: Path) -> None:
 def environment() -> dict[str, str]:
     """The user's environment, with their pip configuration, less what would lead pip out of .venv."""
     kept = {name: value for name, value in os.environ.items() if name not in UNWANTED}
-    kept.setdefault("CMAKE_BUILD_PARALLEL_LEVEL", str(machine.cores()))
+    kept.setdefault("CMAKE_BUILD_PARALLEL_LEVEL", str(probes.cores()))
     return kept | {"PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 

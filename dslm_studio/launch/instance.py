@@ -13,15 +13,16 @@ from pathlib import Path
 from types import FrameType
 
 from dslm_studio.launch import machine, ports, programs, terminal
+from dslm_studio.launch.files import read_json, write_private
 from dslm_studio.launch.install import ROOT
 from dslm_studio.launch.install import home as home_folder
 from dslm_studio.launch.processes import Child, Supervisor
-from dslm_studio.launch.state import Home, Instance, clean_up, read_json, recorded, write_private
+from dslm_studio.launch.state import Home, Instance, clean_up, recorded
 from dslm_studio.launch.terminal import Problem, Step
 
 WORKERS = ("scheduler", "worker-gpu", "worker-default")  # in the order they are stopped
 LOOK_EVERY = 0.2  # seconds
-START_PATIENCE = 120.0  # seconds until web and inference must answer
+START_PATIENCE = 120.0  # seconds until all must answer
 STOP_PATIENCE = 30.0  # seconds beyond STUDIO_STOP_GRACE for running trainings to save
 OWNER = "owner@studio.local"
 
@@ -70,9 +71,8 @@ class Studio:
             ended = clean_up(self.home, earlier)
             if ended:
                 terminal.note(f"Ended what an earlier studio had left running: {', '.join(ended)}.")
-        low = machine.check_disk(self.home.folder, machine.DISK_TO_SERVE, "Serving")
-        if not low.ok:
-            raise Problem(f"The disk is nearly full: {low.value}.", low.mend)
+        machine.demand(machine.to_serve(self.home.folder), "Nothing was started.")
+        gpu_slots = programs.gpu_slots()
         port, serve_port = ports.choose(self.home, host=self.host, web=self.asked_port)
         given_redis, folder, path = programs.given("REDIS_URL"), None, None
         if not given_redis:
@@ -108,7 +108,7 @@ class Studio:
                 )
             self.supervisor.start(programs.web(self.home, self.environment, self.host, port))
             self.supervisor.start(programs.worker(self.home, self.environment, "default", programs.default_slots()))
-            self.supervisor.start(programs.worker(self.home, self.environment, "gpu", 1))
+            self.supervisor.start(programs.worker(self.home, self.environment, "gpu", gpu_slots))
             self.supervisor.start(programs.scheduler(self.home, self.environment))
             waiting = ["inference", "web", "worker-default", "worker-gpu", "scheduler"]
             self.supervisor.wait_ready(waiting, START_PATIENCE, lambda: self.stopping)

@@ -5,9 +5,14 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from dslm_studio.launch import terminal
+from dslm_studio.launch.terminal import Problem
+from engine.probes import total_memory
 
 GB = 10**9
 DISK_TO_INSTALL = 8 * GB
@@ -45,19 +50,6 @@ def install_line(debian: str, fedora: str, mac: str) -> str:
     if platform.system() == "Darwin":
         return mac
     return f"Install {debian} with your system's package manager."
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def total_memory() -> int:
-    """Bytes of memory this process may use: the machine's, or its container's limit."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-        total = min(total, int(text))
-    return total
 
 
 def existing(folder: Path) -> Path:
@@ -119,7 +111,7 @@ def check_memory() -> Check:
 
 def check_disk(folder: Path, wanted: int, purpose: str) -> Check:
     free = free_disk(folder)
-    mend = f"{purpose} needs {size(wanted)} free on the disk of {folder}. Make room, or clone onto a larger disk."
+    mend = f"{purpose} needs {size(wanted)} free on the disk of {folder}. Make room, or choose a larger disk."
     return Check("disk", free >= wanted, f"{size(free)} free", mend)
 
 
@@ -135,6 +127,24 @@ def to_install(root: Path, home: Path, *, everything: bool) -> list[Check]:
     """What an installation needs. ``everything`` is False when only a small part is left to install."""
     checks = [check_python(), check_venv(), check_writable(root, "the clone"), check_writable(home, "STUDIO_HOME")]
     if everything:
-        checks += [check_compiler(needed=True), check_cmake(needed=True), check_memory()]
-        checks.append(check_disk(root, DISK_TO_INSTALL, "Installing"))
+        checks += [check_compiler(needed=True), check_cmake(needed=True), check_disk(root, DISK_TO_INSTALL, "Installing")]
     return checks
+
+
+def to_serve(home: Path) -> list[Check]:
+    """What a studio in ``home`` needs each time it starts."""
+    return [check_memory(), check_disk(home, DISK_TO_SERVE, "Serving")]
+
+
+def demand(checks: Iterable[Check], otherwise: str) -> None:
+    """Raise ``Problem`` naming every failed check, not only the first, less those in STUDIO_SKIP_CHECKS.
+
+    ``otherwise`` tells what was not done because of it.
+    """
+    skipped = {word.strip() for word in os.environ.get("STUDIO_SKIP_CHECKS", "").split(",")}
+    failed = [check for check in checks if check.needed and not check.ok and check.name not in skipped]
+    for check in failed[:-1]:
+        terminal.bad(f"{check.name}: {check.value}", check.mend)
+    if failed:
+        last = failed[-1]
+        raise Problem(f"{last.name}: {last.value}", f"{last.mend}\n\n{otherwise}")

@@ -20,7 +20,10 @@ LOG_LOOK = 30.0  # seconds between two looks at the logs' sizes
 
 @dataclass(frozen=True)
 class Program:
-    """What to start. ``ready`` says whether it answers; without one, being alive is enough."""
+    """What to start. ``ready`` says whether it answers; without one, being alive is enough.
+
+    ``sign`` is a file that the program touches while it works; what an earlier start left of it is removed first.
+    """
 
     name: str
     command: Sequence[str]
@@ -29,6 +32,7 @@ class Program:
     log: Path
     grace: float = 10.0
     ready: Callable[[], bool] | None = None
+    sign: Path | None = None
 
 
 @dataclass
@@ -48,6 +52,8 @@ class Child:
     def start(self) -> None:
         rotate(self.program.log)
         self.start_at = None
+        if self.program.sign:
+            self.program.sign.unlink(missing_ok=True)
         with open(self.program.log, "ab") as log:
             self.process = subprocess.Popen(
                 list(self.program.command),

@@ -1,11 +1,12 @@
 """Which processes a studio consists of, and the variables they start with."""
 
+import hmac
 import json
 import os
-import secrets
 import socket
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,11 +16,14 @@ from urllib.parse import quote, unquote, urlsplit
 
 import psutil
 
-from dslm_studio.launch import machine
+from dslm_studio.launch import ports
 from dslm_studio.launch.install import ROOT
 from dslm_studio.launch.processes import Program
 from dslm_studio.launch.state import Home
+from dslm_studio.launch.terminal import Problem
+from engine import probes
 
+SIGN_HOLDS = 20.0  # seconds; workers give a sign of life every 2, the scheduler every 5
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 107 with the final zero
 # What the inference server may know: never the secret key, the database's or the broker's URL.
 INFERENCE_MAY_KNOW = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "HF_HOME", "HF_HUB_OFFLINE")
@@ -68,10 +72,11 @@ def variables(home: Home, *, host: str, port: int, serve_port: int, redis: str) 
         found["STUDIO_ALLOWED_HOSTS"] = given("STUDIO_ALLOWED_HOSTS") + ",127.0.0.1"  # the launcher asks there how it is
     elif host not in ("127.0.0.1", "localhost", "::1"):
         found["STUDIO_ALLOWED_HOSTS"] = ",".join(names_of_this_machine(host))
+    secret_key = given("STUDIO_SECRET_KEY") or home.secret_key()
     return found | {
         "STUDIO_HOME": str(home.folder),
-        "STUDIO_SECRET_KEY": given("STUDIO_SECRET_KEY") or home.secret_key(),
-        "STUDIO_SERVE_SECRET": secrets.token_urlsafe(32),
+        "STUDIO_SECRET_KEY": secret_key,
+        "STUDIO_SERVE_SECRET": serve_secret(secret_key),
         "STUDIO_SERVE_URL": f"http://127.0.0.1:{serve_port}/v1",
         "STUDIO_URL": given("STUDIO_URL").rstrip("/") or f"http://{bracketed(shown)}:{port}",
         "REDIS_URL": redis,
@@ -80,6 +85,11 @@ def variables(home: Home, *, host: str, port: int, serve_port: int, redis: str) 
         "VIRTUAL_ENV": sys.prefix,
         "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]),
     }
+
+
+def serve_secret(secret_key: str) -> str:
+    """What signs access to the inference server: the same at each start, for runs that outlive one; the key cannot be told from it."""
+    return hmac.new(secret_key.encode(), b"inference server", "sha256").hexdigest()
 
 
 def bracketed(host: str) -> str:
@@ -130,7 +140,7 @@ def web(home: Home, environment: dict[str, str], host: str, port: int) -> Progra
     """Without an access log: one-time links would lie in it."""
     behind_proxy = given("STUDIO_BEHIND_PROXY").lower() in {"1", "true", "yes", "on"}
     command = [sys.executable, "-m", "uvicorn", "dslm_studio.asgi:application"]
-    command += ["--host", "0.0.0.0" if host == "*" else host.strip("[]"), "--port", str(port)]
+    command += ["--host", ports.bindable(host), "--port", str(port)]
     command += ["--lifespan", "off", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "5"]
     command += ["--proxy-headers" if behind_proxy else "--no-proxy-headers"]
     health = health_url(host, port)
@@ -143,20 +153,46 @@ def health_url(host: str, port: int) -> str:
 
 
 def worker(home: Home, environment: dict[str, str], queue: str, concurrency: int) -> Program:
+    return _celery(home, f"worker-{queue}", _worker(queue, concurrency), environment, grace=20)
+
+
+def _worker(queue: str, concurrency: int) -> list[str]:
     command = [sys.executable, "-m", "celery", "-A", "dslm_studio", "worker", "-Q", queue, "-n", f"{queue}@%h"]
-    command += ["--pool", "prefork", "-c", str(concurrency), "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    return Program(f"worker-{queue}", command, environment, ROOT, home.log(f"worker-{queue}"), grace=20)
+    return [*command, "--pool", "prefork", "-c", str(concurrency), "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
 
 def scheduler(home: Home, environment: dict[str, str]) -> Program:
-    command = [sys.executable, "-m", "celery", "-A", "dslm_studio", "beat", "--schedule", str(home.folder / "beat-schedule")]
-    command += ["--pidfile", "", "--loglevel", "WARNING"]
-    return Program("scheduler", command, environment, ROOT, home.log("scheduler"), grace=8)
+    """It sends what is due, and does what takes a moment (the queue ``light``), so that no run however long delays the reconciling."""
+    command = [*_worker("light", 1), "--beat", "--schedule-filename", str(home.folder / "beat-schedule")]
+    return _celery(home, "scheduler", command, environment, grace=8)
+
+
+def _celery(home: Home, name: str, command: list[str], environment: dict[str, str], grace: float) -> Program:
+    """A process that answers at no address: it is well while it touches its sign (``dslm_studio.celery``)."""
+    sign = home.sign(name)
+    environment = environment | {"STUDIO_SIGN": str(sign)}
+    return Program(name, command, environment, ROOT, home.log(name), grace, ready=lambda: shows_life(sign), sign=sign)
+
+
+def shows_life(sign: Path) -> bool:
+    """Whether the sign of life was touched a moment ago."""
+    try:
+        return time.time() - sign.stat().st_mtime < SIGN_HOLDS
+    except OSError:
+        return False
 
 
 def default_slots() -> int:
     """How many tasks the default worker does at once."""
-    return max(2, min(4, machine.cores()))
+    return max(2, min(4, probes.cores()))
+
+
+def gpu_slots() -> int:
+    """How many trainings may run at once, and so how many tasks the gpu worker does: each task watches one training to its end."""
+    text = given("STUDIO_GPU_SLOTS") or "1"
+    if not text.isdigit() or int(text) < 1:
+        raise Problem(f"STUDIO_GPU_SLOTS is {text!r}, not a number of trainings from 1 up.", "Set it to one, or unset it.")
+    return int(text)
 
 
 def answers_ping(path: Path) -> bool:

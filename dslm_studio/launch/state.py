@@ -1,7 +1,6 @@
 """What is recorded about the running studio in STUDIO_HOME, and whether it still holds."""
 
 import fcntl
-import json
 import os
 import secrets
 import shutil
@@ -10,11 +9,11 @@ import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import psutil
 from pydantic import BaseModel, ValidationError
 
+from dslm_studio.launch.files import write_private
 from dslm_studio.launch.terminal import Problem
 
 LOG_LIMIT = 10 * 2**20  # bytes; a larger log is moved aside
@@ -87,6 +86,7 @@ class Home:
         self.folder = folder.expanduser().resolve()
         self.logs = self.folder / "logs"
         self.redis = self.folder / "redis"
+        self.alive = self.folder / "alive"
         self.state_file = self.folder / "studio.json"
         self.lock_file = self.folder / "studio.lock"
         self.ports_file = self.folder / "ports.json"
@@ -99,6 +99,7 @@ class Home:
             if not self.folder.exists():
                 self.folder.mkdir(mode=0o700, parents=True)
             self.logs.mkdir(exist_ok=True)
+            self.alive.mkdir(exist_ok=True)
             self.redis.mkdir(mode=0o700, exist_ok=True)
             self.redis.chmod(0o700)
             probe = self.folder / f".write-{os.getpid()}"
@@ -164,21 +165,9 @@ class Home:
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-
-def write_private(file: Path, text: str) -> None:
-    """Write through a temporary name, mode 600, so that nobody reads half a file."""
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-        handle.write(text)
-    os.replace(temporary, file)
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    def sign(self, name: str) -> Path:
+        """The file that a process without an address touches as long as it works."""
+        return self.alive / name
 
 
 def rotate(log: Path, limit: int = LOG_LIMIT) -> None:

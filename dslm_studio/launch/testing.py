@@ -13,9 +13,11 @@ from pathlib import Path
 
 from dslm_studio.launch import machine, terminal
 from dslm_studio.launch.install import ROOT
+from dslm_studio.launch.machine import Check
 from dslm_studio.launch.terminal import Problem, Step
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+INSTALL_BROWSER = "apt-get install -y --no-install-recommends chromium"
 QUICK = "not slow and not e2e and not demo"
 
 
@@ -48,6 +50,7 @@ def checks() -> list[Checking]:
 
 def run(*, fast: bool, arguments: list[str]) -> int:
     """0 when every check and every test passes. The tests make a home of their own (tests/settings.py)."""
+    machine.demand(needs(fast=fast), "No test was run.")
     browser = None if fast else ensure_browser()
     environment = bare_environment()
     if browser:
@@ -68,7 +71,7 @@ def run(*, fast: bool, arguments: list[str]) -> int:
 
 def bare_environment() -> dict[str, str]:
     """The user's environment less what would lead a test to a studio that is in use."""
-    ours = ("STUDIO_CHROMIUM", "STUDIO_TEST_CACHE", "STUDIO_MODELS_DIR")
+    ours = ("STUDIO_CHROMIUM", "STUDIO_TEST_CACHE", "STUDIO_MODELS_DIR", "STUDIO_SKIP_CHECKS")
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -114,32 +117,42 @@ def _shortened(output: str, lines: int = 80) -> str:
     return output if len(found) <= lines else "\n".join([*found[:lines], f"… and {len(found) - lines} lines more"])
 
 
+def needs(*, fast: bool) -> list[Check]:
+    """What the tests need beyond the installation."""
+    return [machine.check_memory(), *([] if fast else [check_browser()])]
+
+
 def browser_path() -> str | None:
-    """The Chromium the tests drive: STUDIO_CHROMIUM, or the first one on PATH."""
+    """The Chromium the tests drive: STUDIO_CHROMIUM, or the first one on PATH. None when it is not there."""
     named = os.environ.get("STUDIO_CHROMIUM", "").strip()
-    if named:
-        return named
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    return next((found for name in ([named] if named else BROWSERS) if (found := shutil.which(name))), None)
+
+
+def check_browser() -> Check:
+    """Whether Chromium is there, or will be: ``ensure_browser`` installs it where it may."""
+    found, named = browser_path(), os.environ.get("STUDIO_CHROMIUM", "").strip()
+    if found or (_may_install_browser() and not named):
+        return Check("Chromium", True, found or "will be installed")
+    where = f"sudo {INSTALL_BROWSER}" if shutil.which("apt-get") else "Install Chromium or Chrome"
+    mend = f"{where}, or set STUDIO_CHROMIUM to one. `./studio test --fast` does without."
+    value = f"STUDIO_CHROMIUM names {named}, which is no program" if named else "missing (the browser tests drive it)"
+    return Check("Chromium", False, value, mend)
+
+
+def _may_install_browser() -> bool:
+    return shutil.which("apt-get") is not None and machine.is_root()
 
 
 def ensure_browser() -> str:
     """Where Chromium is; installs Debian's when it is missing and this is root."""
     found = browser_path()
-    if found:
-        return found
-    line = "apt-get install -y --no-install-recommends chromium"
-    if not (shutil.which("apt-get") and machine.is_root()):
-        where = f"sudo {line}" if shutil.which("apt-get") else "Install Chromium or Chrome"
-        raise Problem(
-            "The browser tests need Chromium, which is not installed.",
-            f"{where}, or set STUDIO_CHROMIUM to one. `./studio test --fast` does without.",
-        )
-    with Step("Installing Chromium"):
-        _apt("update")
-        _apt(*line.split()[1:])
-    found = browser_path()
+    if found is None and _may_install_browser():
+        with Step("Installing Chromium"):
+            _apt("update")
+            _apt(*INSTALL_BROWSER.split()[1:])
+        found = browser_path()
     if found is None:
-        raise Problem("apt installed Chromium, but it is not on PATH.", "Set STUDIO_CHROMIUM to it.")
+        raise Problem("Chromium is not on PATH.", "Set STUDIO_CHROMIUM to it.")
     return found
 
 

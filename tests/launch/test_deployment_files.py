@@ -34,6 +34,11 @@ def test_every_variable_compose_asks_for_stands_in_the_example() -> None:
     assert asked == example
 
 
+def test_as_many_trainings_can_run_as_the_studio_allows() -> None:
+    worker = compose()["services"]["worker-gpu"]
+    assert worker["command"][worker["command"].index("-c") + 1] == worker["environment"]["STUDIO_GPU_SLOTS"] == "${STUDIO_GPU_SLOTS:-1}"
+
+
 def test_volumes_and_dependencies_exist() -> None:
     found = compose()
     for service in found["services"].values():

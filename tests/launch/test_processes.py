@@ -1,16 +1,23 @@
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from celery import Celery
 from redis import Redis
 
-from dslm_studio.launch import programs
+from dslm_studio.launch import processes, programs
+from dslm_studio.launch.install import ROOT
+from dslm_studio.launch.instance import Studio
 from dslm_studio.launch.processes import Program, Supervisor
-from dslm_studio.launch.state import Home, started
+from dslm_studio.launch.state import Home, Instance, recorded, started
 from dslm_studio.launch.terminal import Problem
+from dslm_studio.launch.testing import bare_environment
 
 Make = Callable[..., Program]
 
@@ -141,7 +148,7 @@ def test_every_client_understands_the_socket_of_a_folder(tmp_path, supervisor: S
     with Celery("probe", broker=url.replace("unix://", "redis+socket://")).connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, timeout=3)
     if folder:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 def test_a_path_too_long_for_a_socket_gets_a_private_folder(tmp_path) -> None:
@@ -154,6 +161,90 @@ def test_a_path_too_long_for_a_socket_gets_a_private_folder(tmp_path) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
     finally:
         folder.rmdir()
+
+
+def test_other_processes_find_the_redis_in_a_temporary_folder(tmp_path: Path, supervisor: Supervisor) -> None:
+    home = Home(tmp_path / ("long" * 30))
+    home.prepare()
+    path, folder = programs.socket_path(home)
+    assert folder is not None
+    url, me = programs.redis_url(path), recorded(os.getpid())
+    home.write(Instance(launcher=me, url="", health="", serve_url="", redis_url=url, port=1, serve_port=2, began=0, temporary=str(folder)))
+    try:
+        supervisor.start(programs.redis(home, path))
+        supervisor.wait_ready(["redis"], 10)
+        environment = bare_environment() | {"STUDIO_HOME": str(home.folder)}
+        code = "from django.core.cache import cache; cache.set('found', 'yes'); print(cache.get('found'))"
+        command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+        answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert answer.stdout.strip() == "yes", answer.stderr
+    finally:
+        supervisor.stop(["redis"])
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def broker(home: Home, supervisor: Supervisor) -> dict[str, str]:
+    """The environment of a studio whose Redis runs."""
+    path, _ = programs.socket_path(home)
+    supervisor.start(programs.redis(home, path))
+    supervisor.wait_ready(["redis"], 10)
+    return programs.variables(home, host="127.0.0.1", port=1, serve_port=2, redis=programs.redis_url(path))
+
+
+@pytest.mark.slow
+def test_workers_and_scheduler_are_ready_when_they_work_and_show_life_from_then_on(
+    home: Home, supervisor: Supervisor, broker: dict[str, str]
+) -> None:
+    supervisor.start(programs.worker(home, broker, "gpu", 1))
+    supervisor.start(programs.scheduler(home, broker))
+    signs = [home.sign("worker-gpu"), home.sign("scheduler")]
+    assert not any(programs.shows_life(sign) for sign in signs)
+    supervisor.wait_ready(["worker-gpu", "scheduler"], 60)
+    ready = [sign.stat().st_mtime for sign in signs]
+    until(lambda: all(sign.stat().st_mtime > then for sign, then in zip(signs, ready, strict=True)), seconds=15)
+    long_ago = time.time() - 60
+    os.kill(supervisor.children["worker-gpu"].process.pid, signal.SIGSTOP)
+    os.utime(signs[0], (long_ago, long_ago))
+    try:
+        assert [programs.shows_life(sign) for sign in signs] == [False, True]
+    finally:
+        os.kill(supervisor.children["worker-gpu"].process.pid, signal.SIGCONT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["worker-gpu", "scheduler"])
+def test_it_gives_up_on_a_worker_or_scheduler_that_cannot_be_imported(
+    home: Home, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(processes, "BACK_OFF", (0.01,))
+    environment = programs.variables(home, host="127.0.0.1", port=1, serve_port=2, redis="") | {"DJANGO_SETTINGS_MODULE": "nowhere"}
+    home.sign(name).touch()  # what an earlier start left says nothing of this one
+    supervisor.start(programs.scheduler(home, environment) if name == "scheduler" else programs.worker(home, environment, "gpu", 1))
+    with pytest.raises(Problem, match=rf"{name} does not start [\s\S]*nowhere"):
+        supervisor.wait_ready([name], 60)
+
+
+@pytest.mark.parametrize(("slots", "watchers"), [("", "1"), ("3", "3")])
+def test_the_gpu_worker_watches_as_many_trainings_as_may_run(
+    home: Home, monkeypatch: pytest.MonkeyPatch, slots: str, watchers: str
+) -> None:
+    monkeypatch.setenv("STUDIO_GPU_SLOTS", slots)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    started = []
+    monkeypatch.setattr(Supervisor, "start", lambda self, program: started.append(program))
+    monkeypatch.setattr(Supervisor, "wait_ready", lambda *_: None)
+    monkeypatch.setattr(Studio, "_manage", lambda *_: "")
+    Studio(home, host="127.0.0.1", port=None).start()
+    command = next(program.command for program in started if program.name == "worker-gpu")
+    assert command[command.index("-c") + 1] == watchers
+
+
+@pytest.mark.parametrize("text", ["two", "0", "-1"])
+def test_gpu_slots_that_are_no_number_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("STUDIO_GPU_SLOTS", text)
+    with pytest.raises(Problem, match="STUDIO_GPU_SLOTS"):
+        programs.gpu_slots()
 
 
 def test_the_inference_server_starts_without_secrets(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dslm_studio.launch import ports, state
+from dslm_studio.launch.install import ROOT
 from dslm_studio.launch.state import Home, Instance, Recorded, clean_up, recorded
 from dslm_studio.launch.terminal import Problem
 
@@ -111,8 +114,6 @@ def test_a_large_log_is_moved_aside_under_its_writer(home: Home) -> None:
 def test_ports_are_kept_while_they_are_free(home: Home) -> None:
     first = ports.choose(home)
     assert ports.choose(home) == first
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", first[0]))
         taken.listen()
@@ -121,14 +122,54 @@ def test_ports_are_kept_while_they_are_free(home: Home) -> None:
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_refused(home: Home) -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(Problem, match="is taken") as refused:
             ports.choose(home, web=taken.getsockname()[1])
     assert "--port" in refused.value.mend
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "mend"),
+    [
+        (OSError(errno.EADDRINUSE, "Address already in use"), "is taken", "--port"),
+        (PermissionError(errno.EACCES, "Permission denied"), "may not be used by this user", "1024"),
+        (OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"), "no address of this machine", "--host"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "is unknown", "--host"),
+        (OSError(errno.EAFNOSUPPORT, "Address family not supported"), "Address family not supported", "--host"),
+    ],
+)
+def test_each_reason_why_a_port_cannot_be_had_has_its_own_mend(error: OSError, said: str, mend: str) -> None:
+    problem = ports.explained(error, 80, "host.example")
+    assert said in problem.message and mend in problem.mend
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b"])
+def test_a_host_that_is_not_this_machines_is_not_called_a_taken_port(home: Home, host: str) -> None:
+    for web in (None, 8123):
+        with pytest.raises(Problem, match=r"no address of this machine|unknown") as refused:
+            ports.choose(home, host=host, web=web)
+        assert "--host" in refused.value.mend
+
+
+@pytest.mark.parametrize("host", ["*", "[::1]", "localhost"])
+def test_a_host_is_asked_about_as_the_server_will_have_it(host: str) -> None:
+    error = ports.refusal(0, host)
+    assert error is None or (host == "[::1]" and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT))
+
+
+def test_a_port_that_only_root_may_use_is_not_called_taken() -> None:
+    if Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text().strip() == "0":
+        pytest.skip("every user of this machine may use every port")
+    code = (
+        "import os\n"
+        "from dslm_studio.launch import ports\n"
+        "os.geteuid() or os.setuid(65534)\n"  # root may have any port
+        "print(ports.check(1, '127.0.0.1').value)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "Port 1 on 127.0.0.1 may not be used by this user" in answer.stdout, answer.stderr
 
 
 def test_a_home_that_cannot_be_made_is_said_plainly(tmp_path: Path) -> None:
