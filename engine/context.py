@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from engine import manifest
-from engine.events import EventWriter
+from engine.events import EventWriter, storable
 from engine.faults import fault
-from engine.spec import CHECKPOINTS, OUTPUTS, Spec
+from engine.spec import CHECKPOINTS, OUTPUTS, WORK, Spec
 
 PROGRESS_EVERY = 0.2  # seconds between two progress events of one phase; the last one is always written
 
@@ -31,7 +31,7 @@ class Context:
         self.seed = spec.seed
         self.resume_from = Path(spec.resume_from) if spec.resume_from else None
         self.outputs = run_dir / OUTPUTS
-        self.work = run_dir / "work"
+        self.work = run_dir / WORK
         self.outputs.mkdir(exist_ok=True)
         self.work.mkdir(exist_ok=True)
         self.stop_requested = False
@@ -98,7 +98,7 @@ class Context:
         """Hand over ``folder`` as the output ``role``: hash, rename into ``outputs/``, tell."""
         fault("artifact.before_write")
         made_by = {"stage": self.spec.stage, "params": self.spec.params, "seed": self.seed, "versions": versions()}
-        record = manifest.write(folder, kind, facts=facts, made_by=made_by)
+        record = manifest.write(folder, kind, facts=storable(facts), made_by=made_by)
         fault("artifact.after_write")
         place = self.outputs / role
         shutil.rmtree(place, ignore_errors=True)

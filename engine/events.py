@@ -3,10 +3,11 @@
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,7 +17,7 @@ EVENTS_FILE = "events.jsonl"
 VERSION = 1
 
 EventType = Literal["started", "phase", "progress", "metric", "sample", "log", "checkpoint", "artifact", "warning", "error", "finished"]
-EVENT_TYPES: tuple[str, ...] = get_args(EventType)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses the first, UTF-8 the others
 
 
 class Event(BaseModel):
@@ -31,14 +32,16 @@ class Event(BaseModel):
     data: dict[str, Any]
 
 
-def finite(value: Any) -> Any:
-    """``value`` with NaN and infinities as None, for JSON has neither."""
+def storable(value: Any) -> Any:
+    """``value`` as JSON and every database can hold it: NaN and infinities are None; NUL and half characters are U+FFFD."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {k: finite(v) for k, v in value.items()}
+        return {k: storable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
+        return [storable(v) for v in value]
     return value
 
 
@@ -54,7 +57,7 @@ class EventWriter:
         if self._file is None:
             return
         self._seq += 1
-        event = {"v": VERSION, "seq": self._seq, "ts": time.time(), "type": type, "data": finite(data)}
+        event = {"v": VERSION, "seq": self._seq, "ts": time.time(), "type": type, "data": storable(data)}
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
         fault("event.before_write")
         self._file.write(line.encode())  # one write call a line, so that a reader sees whole lines or a tail to wait for
@@ -62,7 +65,7 @@ class EventWriter:
 
 
 def read_from(path: Path, offset: int, limit_bytes: int = 1 << 20) -> tuple[list[Event], int]:
-    """Whole events of ``path`` from byte ``offset`` on, and the offset after them.
+    """Whole events of ``path`` from byte ``offset`` on, about ``limit_bytes`` of them, and the offset after them.
 
     An unfinished last line is left for the next call. A line that is no event (a torn write of a killed process) is skipped.
     """
@@ -70,6 +73,8 @@ def read_from(path: Path, offset: int, limit_bytes: int = 1 << 20) -> tuple[list
         with open(path, "rb") as file:
             file.seek(offset)
             block = file.read(limit_bytes)
+            if b"\n" not in block:
+                block += file.readline()  # one line longer than the limit: nothing after it would ever be read
     except FileNotFoundError:
         return [], offset
     end = block.rfind(b"\n") + 1

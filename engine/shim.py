@@ -1,6 +1,7 @@
 """python -m engine.shim RUN_DIR: start the engine and write exit.json when it ends, so that the exit is known even if nobody watched.
 
-The shim leads the process group of the run. It ignores SIGTERM (the engine gets its own) and dies with a SIGKILL to the group.
+The shim leads the process group of the run. It ignores SIGTERM (the engine gets its own) and dies with a SIGKILL to the group, which it
+sends itself once the engine has ended: a converter or parser that a crashed engine left behind would hold the memory the next run needs.
 shim.json tells who they are before any supervisor could have written it down.
 """
 
@@ -33,6 +34,8 @@ def main(run_dir: Path) -> int:
         _write(run_dir / SHIM_FILE, {**me, "engine": child.pid})
         code = child.wait()
     _write(run_dir / EXIT_FILE, {"code": code, "ts": time.time()})
+    if os.getpgrp() == os.getpid():  # started by hand, it is in the group of somebody's shell
+        os.killpg(os.getpgrp(), signal.SIGKILL)
     return 0
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 SPEC_FILE = "spec.json"
 CHECKPOINTS = "checkpoints"  # folders of an attempt
 OUTPUTS = "outputs"
+WORK = "work"
 
 
 class Spec(BaseModel):

@@ -42,11 +42,10 @@ def artifact_register(
     new_id = uuid.uuid5(produced_by.pk, f"{attempt}/{role}") if produced_by else uuid.uuid4()
     place = settings.ARTIFACT_ROOT / kind / str(new_id)
     place.parent.mkdir(parents=True, exist_ok=True)
-    if place.exists() and not folder.exists():
-        record = manifest.verify(place)  # renamed by a supervisor that died before the row
+    if place.exists():  # whole, for it is renamed into place: by a supervisor that died before the row
+        record = manifest.verify(place)
     else:
         record = manifest.verify(folder) if (folder / manifest.MANIFEST_FILE).exists() else manifest.write(folder, kind, facts)
-        shutil.rmtree(place, ignore_errors=True)
         fault("store.before_rename")
         _move(folder, place)
         fault("store.after_rename")

@@ -1,6 +1,7 @@
 """The socket of a run's page: replay from a cursor, then follow. No gap, no duplicate, whatever reconnects."""
 
 import asyncio
+import logging
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -16,7 +17,8 @@ from runs.feed import RunFeed
 from runs.models import Run
 
 OWN_CLOCK = 2.0  # seconds after which it looks by itself: a bell may have been lost
-NOT_FOUND, FORBIDDEN = 4404, 4403
+NOT_FOUND, FORBIDDEN, TROUBLE = 4404, 4403, 1011
+log = logging.getLogger(__name__)
 
 
 class RunConsumer(AsyncJsonWebsocketConsumer):
@@ -25,15 +27,15 @@ class RunConsumer(AsyncJsonWebsocketConsumer):
     feed: RunFeed | None = None
 
     async def connect(self) -> None:
-        slug, self.run_id = self.scope["url_route"]["kwargs"]["slug"], self.scope["url_route"]["kwargs"]["run_id"]
+        self.slug, self.run_id = self.scope["url_route"]["kwargs"]["slug"], self.scope["url_route"]["kwargs"]["run_id"]
         try:
-            await database_sync_to_async(_guard)(self.scope["user"], slug, self.run_id)
+            await database_sync_to_async(_guard)(self.scope["user"], self.slug, self.run_id)
         except (Http404, PermissionDenied) as refusal:
             await self.accept()  # a code can only be sent on an open socket
-            await self.close(code=FORBIDDEN if isinstance(refusal, PermissionDenied) else NOT_FOUND)
+            await self.close(code=_code(refusal))
             return
         after = parse_qs(self.scope["query_string"].decode()).get("after", ["0"])[0]
-        self.cursor = int(after) if after.isdigit() else 0
+        self.cursor = int(after) if after.isdecimal() else 0
         self.sending = asyncio.Lock()
         self.feed = RunFeed.open(self.run_id)
         await self.accept()
@@ -58,9 +60,18 @@ class RunConsumer(AsyncJsonWebsocketConsumer):
             await self._send_new(message["seq"])
 
     async def _follow_by_clock(self) -> None:
-        while True:
-            await self._send_new(None)
-            await asyncio.sleep(OWN_CLOCK)
+        """Look for events that no bell told of, while the watcher may see them. What goes wrong ends the socket: the page comes back."""
+        code = TROUBLE
+        try:
+            while True:
+                await self._send_new(None)
+                await asyncio.sleep(OWN_CLOCK)
+                await database_sync_to_async(_guard)(self.scope["user"], self.slug, self.run_id)
+        except (Http404, PermissionDenied) as refusal:
+            code = _code(refusal)
+        except Exception as error:  # the database is away for a moment
+            log.warning("The events of run %s cannot be sent: %s", self.run_id, error)
+        await self.close(code=code)
 
     async def _send_new(self, upto: int | None) -> None:
         assert self.feed is not None
@@ -68,6 +79,10 @@ class RunConsumer(AsyncJsonWebsocketConsumer):
             while events := await self.feed.after(self.cursor, upto):
                 self.cursor = events[-1]["seq"]
                 await self.send_json({"events": events})
+
+
+def _code(refusal: Exception) -> int:
+    return FORBIDDEN if isinstance(refusal, PermissionDenied) else NOT_FOUND
 
 
 def _guard(user: Any, slug: str, run_id: UUID) -> None:

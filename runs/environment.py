@@ -11,7 +11,7 @@ from runs.registries import endpoint_access
 
 PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",
-    "HF_HOME", "HF_HUB_OFFLINE", "STUDIO_FAULT", "STUDIO_FAULT_ONCE",
+    "HF_HOME", "HF_HUB_OFFLINE", "STUDIO_CONVERTER", "STUDIO_FAULT", "STUDIO_FAULT_ONCE",
 )  # fmt: skip
 
 

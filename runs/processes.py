@@ -21,10 +21,10 @@ class Shim(BaseModel):
     engine: int | None = None
 
 
-def start(folder: Path, environment: dict[str, str]) -> int:
-    """Start the shim for the attempt in ``folder`` as leader of its own session. Returns its process id."""
+def start(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start the shim for the attempt in ``folder`` as leader of its own session. Its words go to ``log.txt``."""
     with open(folder / "log.txt", "ab") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "engine.shim", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -33,7 +33,6 @@ def start(folder: Path, environment: dict[str, str]) -> int:
             cwd=folder,
             start_new_session=True,
         )
-    return process.pid
 
 
 def shim_of(folder: Path) -> Shim | None:
@@ -55,9 +54,9 @@ def alive(pid: int | None, started: float | None) -> bool:
 
 
 def ask_to_stop(folder: Path) -> None:
-    """SIGTERM to the engine alone: it saves and leaves; its helpers go with it."""
+    """SIGTERM to the engine alone, even if its shim is gone: it saves and leaves; its helpers go with it."""
     shim = shim_of(folder)
-    if shim and shim.engine and alive(shim.pid, shim.started):
+    if shim and shim.engine and _engine_alive(shim, folder):
         try:
             os.kill(shim.engine, signal.SIGTERM)
         except ProcessLookupError:
@@ -69,7 +68,7 @@ def kill_group(folder: Path) -> None:
     shim = shim_of(folder)
     if not shim:
         return
-    if not alive(shim.pid, shim.started) and not _orphans(shim, folder):
+    if not alive(shim.pid, shim.started) and not _engine_alive(shim, folder):
         return
     try:
         os.killpg(shim.pid, signal.SIGKILL)
@@ -80,11 +79,11 @@ def kill_group(folder: Path) -> None:
 def group_alive(folder: Path) -> bool:
     """Whether the shim, or an engine that outlived it, still runs."""
     shim = shim_of(folder)
-    return bool(shim and (alive(shim.pid, shim.started) or _orphans(shim, folder)))
+    return bool(shim and (alive(shim.pid, shim.started) or _engine_alive(shim, folder)))
 
 
-def _orphans(shim: Shim, folder: Path) -> bool:
-    """An engine whose shim was killed: same group, and its command line names this attempt."""
+def _engine_alive(shim: Shim, folder: Path) -> bool:
+    """Whether the engine runs: it is in the shim's group, and its command line names this attempt. Its shim may have been killed."""
     if not shim.engine:
         return False
     try:

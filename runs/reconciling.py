@@ -26,5 +26,5 @@ def reconcile() -> None:
     for run in Run.objects.filter(status=Status.WAITING, inputs__from_run__status__in=ENDED).distinct():
         run_release(run)
     for queue in Run.objects.filter(status=Status.QUEUED).values_list("queue", flat=True).distinct():
-        if queue != "gpu" or not Run.objects.filter(queue="gpu", host=this_host(), status__in=ACTIVE).exists():
+        if queue != "gpu" or Run.objects.filter(queue="gpu", host=this_host(), status__in=ACTIVE).count() < settings.GPU_SLOTS:
             queue_move_up(queue, expires=EXPIRES)

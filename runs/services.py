@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from pydantic import ValidationError
 
@@ -141,9 +141,9 @@ def run_release(run: Run) -> None:
         assert source is not None
         if source.status == Status.SUCCEEDED and (artifact := source.output(waiting.from_role)):
             RunInput.objects.filter(pk=waiting.pk).update(artifact=artifact)
-        elif source.is_ended and source.status != Status.SUCCEEDED:
-            reason = f"It waited for “{source.title}”, which {source.get_status_display().lower()}."
-            _end(run.pk, [Status.WAITING], Status.STOPPED, reason=reason)
+        elif source.is_ended:
+            what = f"made no {waiting.from_role}" if source.status == Status.SUCCEEDED else source.get_status_display().lower()
+            _end(run.pk, [Status.WAITING], Status.STOPPED, reason=f"It waited for “{source.title}”, which {what}.")
             return
     if not run.inputs.filter(artifact=None).exists() and run_transition(run.pk, [Status.WAITING], Status.QUEUED):
         transaction.on_commit(lambda: run_enqueue(run))
@@ -156,8 +156,10 @@ def run_claim(run_id: UUID, supervisor: str, host: str) -> bool:
         if run is None:
             return False
         if run.queue == "gpu":
-            busy = Run.objects.select_for_update().filter(queue="gpu", host=host, status__in=ACTIVE)
-            if len(busy) >= settings.GPU_SLOTS:
+            # the waiting ones are locked as well, this one among them: where nothing runs yet, two claims would lock no row in common
+            rivals = Q(status=Status.QUEUED) | Q(host=host, status__in=ACTIVE)
+            held = Run.objects.select_for_update().filter(rivals, queue="gpu").order_by("pk").values_list("status", flat=True)
+            if sum(status in ACTIVE for status in held) >= settings.GPU_SLOTS:
                 return False
         now = timezone.now()
         claim: dict[str, Any] = {"supervisor": supervisor, "heartbeat_at": now, "host": host, "pid": None, "pid_started": None, "offset": 0}
@@ -213,18 +215,19 @@ def queue_move_up(queue: str, *, expires: float | None = None) -> None:
 
 def run_stop(*, run: Run, by: User | None) -> None:
     """Stop and keep: the engine saves a checkpoint and what it has, and leaves. A run that has not begun just ends."""
-    if run_transition(run.pk, [Status.STARTING, Status.RUNNING], Status.STOPPING, reason="Saving, then stopping") or _end(
-        run.pk, PENDING, Status.STOPPED, reason="Stopped before it began"
+    # first as if it had not begun: a worker may take it at any moment, but none gives it back
+    if _end(run.pk, PENDING, Status.STOPPED, reason="Stopped before it began") or run_transition(
+        run.pk, [Status.STARTING, Status.RUNNING], Status.STOPPING, reason="Saving, then stopping"
     ):
         audit.record(run.project, by, "run.stop", f"{run.title} {run.pk}")
 
 
 def run_cancel(*, run: Run, by: User | None) -> None:
     """End it now and keep nothing. What waited for it ends too."""
-    if Run.objects.filter(pk=run.pk, status__in=ACTIVE).update(cancelled=True):
+    if not _end(run.pk, PENDING, Status.STOPPED, reason="Cancelled before it began", cancelled=True):
+        if not Run.objects.filter(pk=run.pk, status__in=ACTIVE).update(cancelled=True):
+            return
         run_transition(run.pk, [Status.STARTING, Status.RUNNING], Status.STOPPING, reason="Cancelling")
-    elif not _end(run.pk, PENDING, Status.STOPPED, reason="Cancelled before it began", cancelled=True):
-        return
     audit.record(run.project, by, "run.cancel", f"{run.title} {run.pk}")
 
 
@@ -251,21 +254,28 @@ def run_resume(*, run: Run, by: User | None) -> None:
         raise RunError("This run cannot be resumed. Rerun it instead.")
     if run.inputs.filter(artifact=None).exists():
         raise RunError("What this run was waiting for was never made. Resume that run first.")
+    if not _next_attempt(run, by, latest_checkpoint(run)):
+        raise RunError("The run has changed meanwhile. Look again.")
+
+
+@transaction.atomic
+def _next_attempt(run: Run, by: User | None, checkpoint: str) -> bool:
+    """Queue an ended run again, to go on from ``checkpoint``, with all that waits for it. False when somebody else was first."""
     done = run_transition(
         run.pk,
         RESUMABLE,
         Status.QUEUED,
         reason=f"Attempt {run.attempt + 1}",
         attempt=F("attempt") + 1,
-        resume_from=latest_checkpoint(run),
+        resume_from=checkpoint,
         offset=0,
         ended_at=None,
     )
-    if not done:
-        raise RunError("The run has changed meanwhile. Look again.")
-    _wait_again(run)
-    audit.record(run.project, by, "run.resume", f"{run.title} {run.pk}", after={"attempt": run.attempt + 1})
-    transaction.on_commit(lambda: run_enqueue(run))
+    if done:
+        _wait_again(run)
+        audit.record(run.project, by, "run.resume", f"{run.title} {run.pk}", after={"attempt": run.attempt + 1})
+        transaction.on_commit(lambda: run_enqueue(run))
+    return done
 
 
 def _wait_again(run: Run) -> None:
@@ -277,19 +287,26 @@ def _wait_again(run: Run) -> None:
 
 
 def run_lose(run: Run, reason: str) -> None:
-    """The engine is gone and was not asked to go. Go on from the last checkpoint where the stage can, else end as LOST."""
+    """The engine is gone without a word. End as STOPPED if that was asked for; else go on from the last checkpoint where the stage can,
+    or end as LOST.
+    """
+    if run_end(run.pk, Status.STOPPED, reason=reason, before=[Status.STOPPING]):
+        return
     error = {"code": "lost", "message": reason, "where": run.stage, "mend": "Resume it, or look into the log."}
     again = registry.get(run.stage).resumable and run.attempt < MAX_ATTEMPTS and not run.cancelled
     if not again:
         run_end(run.pk, Status.LOST, reason=reason, error=error)
         return
-    # Not ``run_end``: what waits for this run must go on waiting, for the next attempt begins at once
-    if run_transition(run.pk, ACTIVE, Status.LOST, reason=reason, error=error, ended_at=timezone.now(), supervisor=""):
-        run_resume(run=Run.objects.get(pk=run.pk), by=None)
+    checkpoint = latest_checkpoint(run)  # hashed before the transaction: SQLite has one writer
+    # In one, and not ``run_end``: what waits for this run must go on waiting, so nobody may see it ended
+    with transaction.atomic():
+        live = [Status.STARTING, Status.RUNNING]
+        if run_transition(run.pk, live, Status.LOST, reason=reason, error=error, ended_at=timezone.now(), supervisor=""):
+            _next_attempt(run, None, checkpoint)
 
 
 def run_rerun(*, run: Run, by: User, params: Mapping[str, Any] | None = None) -> Run:
-    """A new run with the same inputs and seed, and ``params`` changed. Raises ``RunError``."""
+    """A new run with the same inputs and seed, and ``params`` changed; one that is None goes back to its default. Raises ``RunError``."""
     inputs: dict[str, Source] = {}
     for item in run.inputs.select_related("artifact", "from_run"):
         if item.artifact is not None:
@@ -299,7 +316,7 @@ def run_rerun(*, run: Run, by: User, params: Mapping[str, Any] | None = None) ->
     return run_create(
         project=run.project,
         stage=run.stage,
-        params={**run.params, **(params or {})},
+        params={name: value for name, value in {**run.params, **(params or {})}.items() if value is not None},
         inputs=inputs,
         by=by,
         title=run.title,

@@ -2,7 +2,10 @@
 
 import logging
 import os
+import shutil
+import signal
 import socket
+import subprocess
 import threading
 import time
 import uuid
@@ -11,17 +14,18 @@ from types import TracebackType
 from uuid import UUID
 
 from django.conf import settings
+from django.db import Error as DatabaseTrouble
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from engine.exits import Exit
-from engine.spec import Spec
+from engine.spec import CHECKPOINTS, OUTPUTS, WORK, Spec
 from runs import processes
 from runs.artifacts import artifact_path
 from runs.environment import engine_environment
 from runs.ingesting import TakenOver, ingest
 from runs.models import ACTIVE, Run, Status
-from runs.services import run_claim, run_end, run_lose, run_take_over, run_transition
+from runs.services import run_can_resume, run_claim, run_end, run_lose, run_take_over, run_transition
 from runs.taking_in import TakeInError, take_in_outputs
 
 log = logging.getLogger(__name__)
@@ -29,7 +33,7 @@ log = logging.getLogger(__name__)
 TICK = 0.1  # seconds between two looks at the engine's events
 STATUS_EVERY = 0.5  # seconds between two looks at whether somebody asked it to stop
 PULSE = 3.0  # seconds between two heartbeats
-START_PATIENCE = 10.0  # seconds a shim may take to say who it is
+START_PATIENCE = 10.0  # seconds that the shim of a dead supervisor may take to say who it is
 
 
 def this_host() -> str:
@@ -51,7 +55,7 @@ def supervise(run_id: UUID) -> None:
             return
         run.refresh_from_db()
         with _Pulse(run.pk, supervisor):
-            _watch(run, begun=_start(run))
+            _begin(run)
     elif run.is_active and stale(run) and run.host == this_host() and run_take_over(run, supervisor):
         run.refresh_from_db()
         with _Pulse(run.pk, supervisor):
@@ -59,7 +63,7 @@ def supervise(run_id: UUID) -> None:
                 # The supervisor died between the claim and the start: as if nobody had claimed it
                 run_transition(run.pk, [Status.STARTING], Status.QUEUED, reason="Its worker was lost before it began", supervisor="")
             else:
-                _watch(run, begun=True)
+                _watch(run)
 
 
 def stale(run: Run) -> bool:
@@ -69,31 +73,66 @@ def stale(run: Run) -> bool:
     return (timezone.now() - run.heartbeat_at).total_seconds() > settings.RUN_HEARTBEAT_STALE_SECONDS
 
 
-def _start(run: Run) -> bool:
-    """Start the engine; False when the run was stopped meanwhile and nothing was begun."""
+def _begin(run: Run) -> None:
+    """Start the engine of a claimed run and watch it. A run that cannot be started ends, for it could not the next time either."""
+    try:
+        shim = _start(run)
+    except DatabaseTrouble:
+        raise  # that passes: the reconciler has the run begun again
+    except Exception as error:
+        log.exception("Starting run %s", run.pk)
+        mend = "See to what it names, then start the run again."
+        run_end(run.pk, Status.FAILED, error={"code": "start", "message": f"It could not start: {error}", "where": run.stage, "mend": mend})
+        return
+    if shim is None:
+        _judge(run, None)
+    else:
+        _watch(run, shim)
+
+
+def _start(run: Run) -> subprocess.Popen[bytes] | None:
+    """Start the engine; None when the run was stopped meanwhile and nothing was begun."""
     folder = run.attempt_folder
     inputs = {item.role: str(artifact_path(item.artifact)) for item in run.inputs.select_related("artifact") if item.artifact}
     resume = str(run.folder / run.resume_from) if run.resume_from else None
     Spec(stage=run.stage, params=run.params, inputs=inputs, seed=run.seed, resume_from=resume).write(folder)
     if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
-        return False
-    processes.start(folder, engine_environment(run))
-    return True
+        return None
+    return processes.start(folder, engine_environment(run))
 
 
-def _watch(run: Run, *, begun: bool) -> None:
+def _watch(run: Run, own_shim: subprocess.Popen[bytes] | None = None) -> None:
+    """Follow the engine to its end and judge it. ``own_shim``: the shim, where this process has started it."""
     folder = run.attempt_folder
     try:
-        if begun:
-            _wait_for_end(run)
+        _wait_for_end(run, own_shim)
         ingest(run)
         _judge(run, processes.exit_code(folder))
     except TakenOver:
-        log.info("Run %s is watched by another supervisor now", run.pk)
+        if Run.objects.filter(pk=run.pk, attempt=run.attempt, status__in=ACTIVE).exists():
+            log.info("Run %s is watched by another supervisor now", run.pk)
+        else:
+            log.warning("Run %s was given up while this host was cut off; its engine is ended", run.pk)
+            processes.kill_group(folder)
+        return
+    _tidy(run)
 
 
-def _wait_for_end(run: Run) -> None:
-    """Ingest until the process group is gone. Passes on a wish to stop, and ends it by force once the grace is over."""
+def _tidy(run: Run) -> None:
+    """Free the disk of what nobody can go on from: what the attempt only worked with, which may be whole models, and old checkpoints."""
+    shutil.rmtree(run.attempt_folder / WORK, ignore_errors=True)
+    run.refresh_from_db()
+    if run.is_ended and not run_can_resume(run):
+        for attempt in range(1, run.attempt + 1):
+            shutil.rmtree(run.folder / str(attempt) / CHECKPOINTS, ignore_errors=True)
+            shutil.rmtree(run.folder / str(attempt) / OUTPUTS, ignore_errors=True)
+
+
+def _wait_for_end(run: Run, own_shim: subprocess.Popen[bytes] | None) -> None:
+    """Ingest until the process group is gone. Passes on a wish to stop, and ends it by force once the grace is over.
+
+    Raises ``TakenOver`` when the run is not this supervisor's any more.
+    """
     folder = run.attempt_folder
     began = looked = time.monotonic()
     asked: float | None = None
@@ -101,20 +140,21 @@ def _wait_for_end(run: Run) -> None:
         ingest(run)
         shim = processes.shim_of(folder)
         if shim and run.pid is None:
+            # the process id last: who takes over before it is there does both again
+            run_transition(run.pk, [Status.STARTING], Status.RUNNING)
             run.pid, run.pid_started = shim.pid, shim.started
             Run.objects.filter(pk=run.pk, supervisor=run.supervisor).update(pid=shim.pid, pid_started=shim.started)
-            run_transition(run.pk, [Status.STARTING], Status.RUNNING)
-        _reap(shim)
-        if not processes.group_alive(folder):
-            started = shim is not None or processes.exit_code(folder) is not None
-            if started or time.monotonic() - began > START_PATIENCE:
-                return
+        alive = own_shim is not None and own_shim.poll() is None  # asking collects its exit as well: it stays no zombie
+        said_or_over = shim or own_shim or time.monotonic() - began > START_PATIENCE
+        if not alive and not processes.group_alive(folder) and said_or_over:
+            return
         now = time.monotonic()
         if now - looked >= STATUS_EVERY:
             looked = now
-            status, cancelled, supervisor = Run.objects.values_list("status", "cancelled", "supervisor").get(pk=run.pk)
-            if supervisor != run.supervisor:
+            mine = Run.objects.filter(pk=run.pk, supervisor=run.supervisor).values_list("status", "cancelled").first()
+            if mine is None:
                 raise TakenOver(str(run.pk))
+            status, cancelled = mine
             if status == Status.STOPPING:
                 if cancelled or (asked and now - asked > settings.RUN_STOP_GRACE_SECONDS):
                     processes.kill_group(folder)
@@ -122,15 +162,6 @@ def _wait_for_end(run: Run) -> None:
                     asked = now
                     processes.ask_to_stop(folder)
         time.sleep(TICK)
-
-
-def _reap(shim: processes.Shim | None) -> None:
-    """Collect the shim's exit if it is our child, so that it does not stay as a zombie."""
-    if shim:
-        try:
-            os.waitpid(shim.pid, os.WNOHANG)
-        except ChildProcessError:
-            pass
 
 
 def _judge(run: Run, code: int | None) -> None:
@@ -144,7 +175,7 @@ def _judge(run: Run, code: int | None) -> None:
     elif code == Exit.STOPPED:
         _keep(run, Status.STOPPED, code)
     elif run.status == Status.STOPPING and (code is None or code < 0):
-        begun = processes.shim_of(run.attempt_folder) is not None
+        begun = processes.shim_of(run.attempt_folder) is not None and code != -signal.SIGTERM  # that ends an engine that cannot save yet
         reason = "It did not stop in time and was ended" if begun else "Stopped before it began"
         run_end(run.pk, Status.STOPPED, reason=reason, exit_code=code)
     elif code is None:
@@ -172,7 +203,7 @@ def _crash_error(run: Run, code: int) -> dict[str, str]:
 def _keep(run: Run, status: Status, code: int) -> None:
     """Store and take in what the engine handed over; only then may the run call itself a success."""
     try:
-        take_in_outputs(run)
+        take_in_outputs(run, whole=status == Status.SUCCEEDED)
     except TakeInError as problem:
         error = {"code": "output", "message": str(problem), "where": problem.where, "mend": "Rerun it; see the log of the worker."}
         run_end(run.pk, Status.FAILED, exit_code=code, error=error)

@@ -18,10 +18,10 @@ class TakeInError(Exception):
         self.where = where
 
 
-def take_in_outputs(run: Run) -> None:
+def take_in_outputs(run: Run, *, whole: bool) -> None:
     """Register every artifact the attempt announced, call the takers of its kind, and mark it ready last.
 
-    Raises ``TakeInError`` when one fails, or when the stage promised an output that is not there.
+    Raises ``TakeInError`` when one fails, or when the attempt is ``whole`` and an output is not there that its stage promised.
     """
     announced = run.events.filter(attempt=run.attempt, type="artifact").order_by("seq")
     for event in announced:
@@ -38,7 +38,7 @@ def take_in_outputs(run: Run) -> None:
         except (OSError, manifest.ManifestError) as error:
             raise TakeInError(f"What it made could not be stored: {error}", role) from error
         _take_in(artifact)
-    if run.status != "STOPPING":
+    if whole:
         made = set(announced.values_list("data__role", flat=True))
         lacking = {role for role, kind in registry.get(run.stage).produces.items() if not kind.endswith("?")} - made
         if lacking:

@@ -116,7 +116,8 @@ def run_rerun(request: SignedInRequest, slug: str, run_id: object) -> HttpRespon
     form = params_form(info, request.POST or None, initial=run.params)
     if request.method == "POST" and form.is_valid():
         try:
-            return redirect(services.run_rerun(run=run, by=request.user, params=params_from(form)))
+            emptied = dict.fromkeys(form.fields)  # what was cleared shall not keep its old value
+            return redirect(services.run_rerun(run=run, by=request.user, params=emptied | params_from(form)))
         except services.RunError as error:
             for field, text in error.fields.items():
                 form.add_error(field if field in form.fields else None, text)

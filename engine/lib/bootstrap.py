@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 DRAWS = 2000
+AT_ONCE = 2_000_000  # numbers drawn at a time: large reports must not fill the memory
 Estimate = dict[str, float | int]
 
 
@@ -29,8 +30,10 @@ def _estimate(n: int, seed: int, statistic: Callable[[Any], Any]) -> Estimate:
 
     if n == 0:
         raise ValueError("there are no rows to draw from")
-    drawn = np.random.default_rng(seed).integers(0, n, (DRAWS, n))
-    low, high = np.percentile(statistic(drawn), [2.5, 97.5])
+    dice = np.random.default_rng(seed)
+    rows = max(1, AT_ONCE // n)
+    drawn = [statistic(dice.integers(0, n, (min(rows, DRAWS - done), n))) for done in range(0, DRAWS, rows)]
+    low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
     return {"value": float(statistic(np.arange(n)[None])[0]), "low": float(low), "high": float(high), "n": n}
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from engine.lib.sections import Section, plain, sections_of
+from engine.lib.sections import Block, Section, plain, sections_of
 
 TokenCounter = Callable[[str], int]
+Span = tuple[int, int]
 PREFIX_TOKENS = 48  # at most so many of the budget go to the headings that are embedded with a chunk
-SMALL_SECTION = 24  # tokens; a shorter section, such as a heading alone, goes together with the next one
+SMALL_SECTION = 24  # tokens; a shorter section goes together with its first subsection
+LONGEST_HEADING = 300  # characters; what is longer is a paragraph that begins with a #
 SEPARATOR = " › "
 
 
@@ -41,31 +43,67 @@ def token_counter(tokenizer_file: Path | None) -> TokenCounter:
 
 
 def chunks_of(text: str, page_starts: list[int], count: TokenCounter, max_tokens: int, title: str = "") -> list[Chunk]:
-    """The chunks of ``text`` in order. A chunk with its ``embedded`` headings has at most ``max_tokens``."""
-    import semchunk
-
+    """The chunks of ``text`` in order, none its own heading alone. With its ``embedded`` headings a chunk has at most ``max_tokens``."""
     count = lru_cache(20_000)(count)
     found: list[Chunk] = []
     for section in merged(text, sections_of(text), count):
         headings = [plain(heading) for heading in section.headings]
         budget = max_tokens - count(prefix_of(title, headings, count)) if headings or title else max_tokens
-        body = text[section.start : section.end]
-        whole = count(body)
-        # pieces of even size, so that no crumb is left at the end of a section
-        pieces = max(1, math.ceil(whole / budget))
-        size = budget if pieces == 1 else min(budget, math.ceil(whole / pieces * 1.12))
-        _, offsets = semchunk.chunk(body, chunk_size=size, token_counter=count, memoize=False, offsets=True)
-        for start, end in offsets:
-            start, end = _stripped(text, section.start + start, section.start + end)
-            if start < end:
-                pages = bisect_right(page_starts, start), bisect_right(page_starts, end - 1)
-                piece = text[start:end]
-                found.append(Chunk(piece, start, end, max(1, pages[0]), max(1, pages[1]), headings, count(piece)))
+        for start, end in pieces_of(text, section, budget, count):
+            pages = bisect_right(page_starts, start), bisect_right(page_starts, end - 1)
+            piece = text[start:end]
+            found.append(Chunk(piece, start, end, max(1, pages[0]), max(1, pages[1]), headings, count(piece)))
     return found
 
 
+def pieces_of(text: str, section: Section, budget: int, count: TokenCounter) -> list[Span]:
+    """``section`` in pieces of at most ``budget`` tokens, a heading together with the text after it.
+
+    Its own heading is left out where it is too long for that, or where no text stands under it: a chunk names its headings anyway.
+    """
+    if _headings_in(text, section.blocks, section.start, section.end) is not None:
+        return []
+    found: list[Span] = []
+    rest = _even(text, section.start, section.end, budget, count)
+    while rest:
+        (start, end), *rest = rest
+        alone = _headings_in(text, section.blocks, start, end)
+        room = budget - count(text[start:end])
+        if alone is None:
+            found.append((start, end))
+        elif rest and room >= budget // 2:
+            (_, stop), *rest = _even(text, end, section.end, room, count)
+            rest.insert(0, (start, stop))
+        elif not alone <= {*section.headings}:
+            found.append((start, end))  # a run of headings too long to go anywhere: slides, a list of contents
+    return found
+
+
+def _even(text: str, start: int, end: int, budget: int, count: TokenCounter) -> list[Span]:
+    """Pieces of about even size, so that no crumb is left at the end, without the white space around them."""
+    import semchunk
+
+    body = text[start:end]
+    whole = count(body)
+    pieces = max(1, math.ceil(whole / budget))
+    size = budget if pieces == 1 else min(budget, math.ceil(whole / pieces * 1.12))
+    _, offsets = semchunk.chunk(body, chunk_size=size, token_counter=count, memoize=False, offsets=True)
+    spans = (_stripped(text, start + begin, start + stop) for begin, stop in offsets)
+    return [(begin, stop) for begin, stop in spans if begin < stop]
+
+
+def _headings_in(text: str, blocks: tuple[Block, ...], start: int, end: int) -> set[str] | None:
+    """The headings between ``start`` and ``end``, as written, cut ones as well; None where anything else stands there."""
+    inside = [block for block in blocks if block.start < end and block.end > start]
+    return {text[block.start : block.end] for block in inside} if inside and all(map(_is_heading, inside)) else None
+
+
+def _is_heading(block: Block) -> bool:
+    return block.kind == "heading" and block.end - block.start <= LONGEST_HEADING
+
+
 def embedded(title: str, chunk: Chunk, count: TokenCounter) -> str:
-    """What is embedded for a chunk: where it stands, and its text. A heading that the text itself begins with is not said twice."""
+    """What is embedded for a chunk: where it stands, and its text."""
     prefix = prefix_of(title, chunk.headings, count)
     return f"{prefix}\n{chunk.text}" if prefix else chunk.text
 
@@ -82,20 +120,26 @@ def prefix_of(title: str, headings: list[str], count: TokenCounter) -> str:
 
 
 def merged(text: str, sections: list[Section], count: TokenCounter) -> list[Section]:
-    """``sections`` with a very short one, such as a heading alone, put before its first subsection, which gives the two its headings."""
+    """``sections`` with a very short one put before its first subsection, and a heading without text before the next one of its rank.
+
+    The later of the two gives them its headings.
+    """
     found: list[Section] = []
     for section in sections:
         above = found[-1] if found else None
-        if above is not None and _is_below(section, above) and _is_small(text[above.start : above.end], count):
+        if above is not None and _goes_before(text, above, section, count):
             found[-1] = Section(section.headings, above.start, section.end, above.blocks + section.blocks)
         else:
             found.append(section)
     return found
 
 
-def _is_below(section: Section, above: Section) -> bool:
+def _goes_before(text: str, above: Section, section: Section, count: TokenCounter) -> bool:
     depth = len(above.headings)
-    return len(section.headings) > depth and section.headings[:depth] == above.headings
+    if section.headings[:depth] == above.headings and len(section.headings) > depth and _is_small(text[above.start : above.end], count):
+        return True
+    without_text = bool(above.blocks) and _is_heading(above.blocks[-1])
+    return without_text and section.headings[: depth - 1] == above.headings[:-1]
 
 
 def _is_small(text: str, count: TokenCounter) -> bool:

@@ -36,7 +36,9 @@ def convert(model: Path, target: Path, log: Path) -> None:
     with open(log, "wb") as output:  # a file, not a pipe: a full pipe would stop the converter
         code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment).returncode
     if code != 0 or not target.is_file():
-        lines = log.read_text("utf-8", "replace").strip().splitlines()
+        words = log.read_text("utf-8", "replace").strip()
+        print(words, file=sys.stderr)  # the run's log is what people get to see
+        lines = words.splitlines()
         raise InputError(
             "conversion",
             f"The model could not be converted to GGUF: {lines[-1] if lines else f'exit code {code}'}",

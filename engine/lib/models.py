@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from engine import probes
 from engine.exits import InputError
 
 Message = dict[str, str]
@@ -60,16 +61,8 @@ def pick_dtype(precision: str = "auto") -> Any:
         if torch.cuda.is_available():
             precision = "bf16" if torch.cuda.is_bf16_supported() else "fp32"
         else:
-            precision = "bf16" if _cpu_has_bf16() else "fp32"
+            precision = "bf16" if probes.cpu_has_bf16() else "fp32"
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
-
-
-def _cpu_has_bf16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags or " bf16" in flags  # the last one is Arm's name
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -11,6 +11,8 @@ ABBREVIATIONS = frozenset(
 _END = re.compile(r"""[.!?…](?:[)\]”’"'*_`]|\s?\[\d{1,3}\])*(?=\s|$)""")
 _FOOTNOTE = re.compile(r"\s*\[\d{1,3}\]\s*$")
 _OPENING = re.compile(r"[A-Z`“\"‘'*_(\[\d]")
+_SPACE = re.compile(r"\s*")
+LONGEST = 10_000  # characters; a paragraph whose bracket never closes is cut into sentences again after that
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,17 @@ def sentences_of(text: str, start: int, end: int) -> list[Sentence]:
 
 
 def _ends_here(text: str, at: int, mark: re.Match[str], end: int) -> bool:
-    after = text[mark.end() : end].lstrip()
-    if after and not _OPENING.match(after):
+    following = _SPACE.match(text, mark.end(), end).end()  # type: ignore[union-attr]  # it matches nothing as well
+    if following < end and not _OPENING.match(text, following, end):
         return False
+    if mark.start() - at > LONGEST:
+        return True
     before = text[at : mark.start()]
     if before.count("`") % 2 or before.count("(") > before.count(")") + text[mark.start() : mark.end()].count(")"):
         return False
     word = re.split(r"[\s(“]", before)[-1]
     if word.lower().strip(".") in ABBREVIATIONS or re.fullmatch(r"[A-Z]", word):
-        return not after
+        return following == end
     return not re.fullmatch(r"\d{1,3}", before.strip())  # "1." is a mark, no sentence
 
 

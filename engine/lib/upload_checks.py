@@ -12,7 +12,6 @@ from engine.lib.filetypes import BOMS, MAGIC_OF, OLE, FileType, file_type, label
 
 MAX_BYTES = 100 * 2**20
 HEAD_BYTES = 8192  # how much of the file's start a caller should hand over
-TAIL_BYTES = 4096
 ZIP_MAX_ENTRIES = 10_000
 ZIP_MAX_TOTAL = 500 * 2**20  # unpacked
 ZIP_MAX_RATIO = 120  # unpacked to packed; ordinary Office files stay below 30
@@ -36,7 +35,8 @@ def check_upload(
 ) -> Problem | None:
     """The first problem of the file, or None.
 
-    ``head_bytes`` are its first ``HEAD_BYTES``; ``open_file`` opens it for reading and seeking and is called only for PDF and zip files.
+    ``head_bytes`` are its first ``HEAD_BYTES``; ``open_file`` opens it for reading and seeking and is called only for zip files.
+    Whether a PDF opens without a password only its parser can tell.
     """
     if problem := check_name(name):
         return problem
@@ -53,12 +53,6 @@ def check_upload(
         )
     if problem := _check_content(name, kind, head_bytes):
         return problem
-    if kind.family == "pdf":
-        with open_file() as file:
-            file.seek(max(0, size - TAIL_BYTES))
-            tail = file.read(TAIL_BYTES)
-        if b"/Encrypt" in tail or b"/Encrypt" in head_bytes:
-            return encrypted(name)
     if kind.family == "zip":
         with open_file() as file:
             return check_zip(name, kind, file)

@@ -30,7 +30,7 @@ from engine.serve.work import Finished, answer, as_api_error, embed
 SECRET_VARIABLE = "STUDIO_SERVE_SECRET"  # noqa: S105  the name, not the secret
 HOSTS = ("127.0.0.1", "localhost")
 LARGEST_BODY = 8 * 2**20  # bytes: 2,048 texts of a page each
-GRACE = 5  # seconds that answers in progress have to end after SIGTERM
+GRACE = 5  # seconds after SIGTERM in which answers in progress are told of it and models that are being loaded arrive
 T = TypeVar("T")
 
 
@@ -84,7 +84,8 @@ def make_app(secret: str, shelf: Shelf) -> Starlette:
     async def embeddings(http: HttpRequest) -> Response:
         allowed = grant_of(http)
         request = parse(EmbeddingRequest, await _body(http))
-        found, limit = await _unless_gone(http, embed(shelf, granted(allowed, request.model), request.input))
+        work = embed(shelf, granted(allowed, request.model), request.input)
+        found, limit = await _unless(work, _hung_up(http), _stopping(http))
         encode: Callable[[Any], Any] = (
             (lambda row: base64.b64encode(row.astype("<f4").tobytes()).decode())
             if request.encoding_format == "base64"
@@ -125,6 +126,7 @@ def make_app(secret: str, shelf: Shelf) -> Starlette:
     handlers: dict[Any, Any] = {404: unknown, 405: wrong_method, ApiError: fault, Exception: fault}
     handlers[ClientDisconnect] = nobody_there
     app = Starlette(routes=routes, exception_handlers=handlers)
+    app.state.stopping = asyncio.Event()
     app.add_middleware(_OnlyThisHost)
     return app
 
@@ -170,33 +172,40 @@ async def _body(http: HttpRequest) -> bytes:
     return bytes(body)
 
 
-async def _unless_gone(http: HttpRequest, work: Awaitable[T]) -> T:
-    """The result of ``work``, which is cancelled when the caller hangs up."""
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_hung_up(http))
+async def _unless(work: Awaitable[T], *ends: Awaitable[Exception]) -> T:
+    """The result of ``work``. When one of ``ends`` comes first, ``work`` is cancelled and what it brings is raised."""
+    task, others = asyncio.ensure_future(work), [asyncio.ensure_future(end) for end in ends]
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([task, *others], return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ClientDisconnect
+            raise next(other.result() for other in others if other.done())
         return task.result()
     finally:
-        task.cancel()
-        gone.cancel()
+        for one in (task, *others):
+            one.cancel()
+        await asyncio.wait([task])  # a generator cannot be closed while it is still being cancelled
 
 
-async def _hung_up(http: HttpRequest) -> None:
+async def _hung_up(http: HttpRequest) -> Exception:
     while (await http.receive())["type"] != "http.disconnect":
         pass
+    return ClientDisconnect()
+
+
+async def _stopping(http: HttpRequest) -> Exception:
+    await http.app.state.stopping.wait()
+    return ApiError(503, "stopping", "The server is being stopped.", mend="Ask again once it has started.")
 
 
 async def _answered(http: HttpRequest, shelf: Shelf, servable: Servable, request: ChatRequest | CompletionRequest) -> Response:
     parts = answer(shelf, servable, request)
     # the first part is waited for before the status is sent: by then the model is loaded and the prompt fits
-    first = await _unless_gone(http, anext(parts))
+    first = await _unless(anext(parts), _hung_up(http), _stopping(http))
     shape = _Shape(request)
     if request.stream:
-        return StreamingResponse(_events(first, parts, shape), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
-    return JSONResponse(await _unless_gone(http, _whole(first, parts, shape)))
+        events = _events(http, first, parts, shape)
+        return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+    return JSONResponse(await _unless(_whole(first, parts, shape), _hung_up(http), _stopping(http)))
 
 
 async def _whole(first: str | Finished, parts: Any, shape: "_Shape") -> dict[str, Any]:
@@ -208,14 +217,14 @@ async def _whole(first: str | Finished, parts: Any, shape: "_Shape") -> dict[str
     return shape.whole(text, part)
 
 
-async def _events(first: str | Finished, parts: Any, shape: "_Shape") -> AsyncIterator[str]:
+async def _events(http: HttpRequest, first: str | Finished, parts: Any, shape: "_Shape") -> AsyncIterator[str]:
     """Server-sent events. An error after the first token comes as one, for the status has been sent."""
     async with aclosing(parts):
         try:
             part = first
             while not isinstance(part, Finished):
                 yield _event(shape.piece(part))
-                part = await anext(parts)
+                part = await _unless(anext(parts), _stopping(http))
             yield _event(shape.piece("", part.finish_reason))
             if shape.include_usage:
                 yield _event(shape.usage_only(part))
@@ -265,12 +274,23 @@ def _usage(end: Finished) -> dict[str, int]:
 
 
 class _Server(uvicorn.Server):
-    """Says on standard output where it listens, once it does."""
+    """Says on standard output where it listens, once it does. Asked to stop, it ends the answers in progress with an error.
+
+    A model may write for minutes, so waiting for the whole answer would only delay the end.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         port = self.servers[0].sockets[0].getsockname()[1]
         print(json.dumps({"url": f"http://127.0.0.1:{port}/v1"}), flush=True)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
 
 
 def serve(port: int) -> None:
@@ -282,4 +302,4 @@ def serve(port: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again once it has closed everything
     app = make_app(secret, Shelf(memory_budget()))
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
-    _Server(config).run()
+    _Server(config, app.state.stopping).run()

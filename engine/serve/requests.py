@@ -64,7 +64,8 @@ class Options(BaseModel):
                 raise ValueError(f"{name} is not supported by this server")
         if (body.get("n") or 1) != 1 or (body.get("best_of") or 1) != 1:
             raise ValueError("only one answer a request is supported (n = 1)")
-        if (body.get("response_format") or {"type": "text"}).get("type") != "text":
+        form = body.get("response_format") or {"type": "text"}
+        if not isinstance(form, dict) or form.get("type") != "text":
             raise ValueError("response_format other than text is not supported by this server")
         given = {name: value for name, value in body.items() if value is not None}  # null means "the default" in OpenAI's API
         if "max_completion_tokens" in given:

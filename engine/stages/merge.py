@@ -72,14 +72,7 @@ def run(ctx: Context, params: Params) -> None:
         found = parity.compare_logits(before, after)
         effect = parity.compare_logits(without, before)  # how much the adapter changes at all
         ctx.log(f"merged against adapter: {found}; adapter against base: {effect}")
-        if found["difference"] > MOST_DIFFERENCE or found["kl"] > MOST_KL:
-            raise InputError(
-                "merge_differs",
-                f"The merged model does not answer like the model with its adapter "
-                f"(logits differ by {found['difference']:.1%} of their spread).",
-                where="adapter",
-                mend="Use the model with its adapter unmerged, and report this: it should not happen.",
-            )
+        check_same(found)
         answer = models.speak(merged.to(kept_as), tokenizer, params.prompt, max_new_tokens=24)
         ctx.sample("The merged model", params.prompt, answer)
         facts = models.describe(merged, tokenizer) | {
@@ -100,6 +93,18 @@ def check_base(ctx: Context) -> None:
             "The adapter was trained on another model.",
             where="adapter",
             mend="Choose the base model that the adapter was trained on.",
+        )
+
+
+def check_same(found: dict[str, float]) -> None:
+    """Raise ``InputError`` when merged and unmerged logits, as `parity.compare_logits` found, differ by more than rounding does."""
+    if found["difference"] > MOST_DIFFERENCE or found["kl"] > MOST_KL:
+        raise InputError(
+            "merge_differs",
+            f"The merged model does not answer like the model with its adapter "
+            f"(logits differ by {found['difference']:.1%} of their spread).",
+            where="adapter",
+            mend="Use the model with its adapter unmerged, and report this: it should not happen.",
         )
 
 

@@ -2,13 +2,13 @@
 
 import math
 import time
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from engine import manifest
+from engine import estimate, manifest
 from engine.context import Context
 from engine.exits import InputError, Stopped
 from engine.registry import StageParams, stage
@@ -185,11 +185,8 @@ def run(ctx: Context, params: Params) -> None:
     ctx.log(f"{len(train)} pairs, {all_tokens} tokens, {answer_tokens} of them in answers; {len(validation)} validation pairs")
 
     lengths = [len(row.ids) for row in train]
-    per_epoch = math.ceil(math.ceil(len(train) / params.batch_size) / params.gradient_accumulation)
-    total = max(1, round(per_epoch * params.epochs))
-    if params.max_steps is not None:
-        total = min(total, params.max_steps)
-    eval_every = params.eval_every or max(1, math.ceil(total / 4))
+    per_epoch, total = estimate.steps_of(len(train), params)
+    eval_every = estimate.eval_every(total, params)
     checkpoint_every = params.checkpoint_every or max(5, math.ceil(total / 10))
     plan = fingerprint(ctx, params, total)
     saved = read_checkpoint(ctx.resume_from, plan) if ctx.resume_from is not None else None
@@ -218,6 +215,10 @@ def run(ctx: Context, params: Params) -> None:
         state = restore(saved, masters, optimizer)
         ctx.log(f"Going on after step {state.step}")
     already = state.step
+
+    @lru_cache(maxsize=1)  # sorting a large dataset at each step would take as long as a step on a GPU
+    def order(epoch: int) -> list[list[int]]:
+        return batches.shuffled(lengths, params.batch_size, ctx.seed, epoch)
 
     def validate() -> None:
         """Loss on the validation pairs at this step, and what the model says to the first of them."""
@@ -258,29 +259,11 @@ def run(ctx: Context, params: Params) -> None:
         while state.step < total and not ctx.stop_requested:
             began = time.monotonic()
             epoch, place = divmod(state.step, per_epoch)
-            order = batches.shuffled(lengths, params.batch_size, ctx.seed, epoch)
-            here = order[place * params.gradient_accumulation :][: params.gradient_accumulation]
+            here = order(epoch)[place * params.gradient_accumulation :][: params.gradient_accumulation]
             chosen = [batches.collate([train[i] for i in rows], tokenizer.pad_token_id, str(model.device)) for rows in here]
             tokens = sum(len(batch.targets) for batch in chosen)
-
-            loss = 0.0
-            for batch in chosen:  # each answer token of the step weighs the same, whichever batch it is in
-                loss += scoring.backward_on_answers(model, batch, 1 / tokens) / tokens
-                masters.take_gradients()
-            if not math.isfinite(loss):
-                raise InputError(
-                    "diverged",
-                    f"The loss became {loss} at step {state.step + 1}.",
-                    where="learning_rate",
-                    mend="Lower the learning rate, for example to a third, and start again.",
-                )
-            norm = torch.nn.utils.clip_grad_norm_(masters.parameters(), params.clip)
             rate = learning_rate(state.step, total, params)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
-            optimizer.zero_grad()
-            masters.publish()
+            loss, norm = train_step(model, masters, optimizer, chosen, rate=rate, clip=params.clip, number=state.step + 1)
 
             seconds = time.monotonic() - began
             state.step += 1
@@ -289,7 +272,7 @@ def run(ctx: Context, params: Params) -> None:
             state.all_tokens += sum(batch.tokens for batch in chosen)
             state.seconds += seconds
             ctx.metric(
-                state.step, train_loss=loss, learning_rate=rate, grad_norm=float(norm), tokens_per_second=tokens / seconds,
+                state.step, train_loss=loss, learning_rate=rate, grad_norm=norm, tokens_per_second=tokens / seconds,
                 all_tokens_per_second=sum(batch.tokens for batch in chosen) / seconds, memory_bytes=models.resident_bytes(),
             )  # fmt: skip
             ctx.progress(state.step, total, "steps", already=already)
@@ -350,6 +333,40 @@ def read_pairs(ctx: Context, params: Params, tokenizer: Any) -> tuple[list[Any],
             mend="Cut a dataset version with a validation split.",
         )
     return train, validation
+
+
+def train_step(
+    model: Any, masters: Any, optimizer: Any, chosen: list[Any], *, rate: float, clip: float, number: int
+) -> tuple[float, float]:
+    """One step on the batches ``chosen``; each answer token of the step weighs the same, whichever batch it is in.
+
+    Out: the loss per answer token, and the gradient's norm before it was shortened to ``clip``. Raises ``InputError`` when either
+    is no number, before the weights are moved: they could not be mended.
+    """
+    import torch
+
+    from engine.lib import scoring
+
+    tokens = sum(len(batch.targets) for batch in chosen)
+    loss = 0.0
+    for batch in chosen:
+        loss += scoring.backward_on_answers(model, batch, 1 / tokens) / tokens
+        masters.take_gradients()
+    norm = float(torch.nn.utils.clip_grad_norm_(masters.parameters(), clip))
+    for name, value in (("loss", loss), ("gradient", norm)):
+        if not math.isfinite(value):
+            raise InputError(
+                "diverged",
+                f"The {name} became {value} at step {number}.",
+                where="learning_rate",
+                mend="Lower the learning rate, for example to a third, and start again.",
+            )
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    optimizer.zero_grad()
+    masters.publish()
+    return loss, norm
 
 
 class State:

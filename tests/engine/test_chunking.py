@@ -20,17 +20,28 @@ def count() -> TokenCounter:
 
 
 def check(text: str, chunks: list[Chunk], starts: list[int], limit: int, count: TokenCounter, title: str) -> None:
-    covered, at = [], 0
+    left_out, at = list[int](), 0
     for chunk in chunks:
+        assert not is_its_own_heading(text, chunk)
         assert text[chunk.start : chunk.end] == chunk.text and chunk.text.strip() == chunk.text != ""
         assert chunk.start >= at, "chunks overlap or are out of order"
         assert chunk.tokens == count(chunk.text) <= limit
         assert count(embedded(title, chunk, count)) <= limit + 2  # the join may cost a token or two, for which [CLS] and [SEP] leave room
         assert starts[chunk.page - 1] <= chunk.start and (chunk.page == len(starts) or chunk.start < starts[chunk.page])
-        covered.append(text[at : chunk.start])
+        left_out += range(at, chunk.start)
         at = chunk.end
-    covered.append(text[at:])
-    assert not "".join(covered).strip(), "text was lost"
+    left_out += range(at, len(text))
+    in_headings = {
+        at for block in blocks_of(text) if block.kind == "heading" for at in range(text.rfind("\n", 0, block.start) + 1, block.end)
+    }
+    assert all(text[at].isspace() or at in in_headings for at in left_out), "text was lost"
+
+
+def is_its_own_heading(text: str, chunk: Chunk) -> bool:
+    """Whether the chunk holds nothing but headings that it names beside its text."""
+    inside = [block for block in blocks_of(text) if block.start < chunk.end and block.end > chunk.start]
+    named = (block.kind == "heading" and plain(text[block.start : block.end]) in chunk.headings for block in inside)
+    return bool(inside) and all(named)
 
 
 def random_text(chance: random.Random) -> str:
@@ -87,6 +98,38 @@ def test_a_chunk_carries_the_path_of_its_headings_and_a_heading_goes_with_its_te
     chunks = chunks_of(text, [0], count, 254, "")
     assert [chunk.headings for chunk in chunks] == [["Manual", "Repair"], ["Manual", "Care", "Never"]]
     assert chunks[0].text.startswith("# Manual\n\n## Repair")
+
+
+LONG = "The pump has to be opened by two people who wear gloves. " * 30
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("# Pump\n\n" + LONG, ["# Pump\n\nThe pump"]),
+        ("## `lt(a, b)`\n\n## `le(a, b)`\n\nThey compare two things.", ["## `lt(a, b)`\n\n## `le(a, b)`\n\nThey"]),
+        ("# Care\n\nWipe it.\n\n## Left empty\n\n# Repair\n\n" + LONG, ["# Care\n\nWipe it.", "# Repair\n\nThe pump"]),
+        ("Some text.\n\n# The end", ["Some text."]),
+        ("# Nothing\n\n## But headings", []),
+        ("```\n# a comment, no heading\n```", ["```\n# a comment"]),
+    ],
+)
+def test_a_heading_is_no_passage_of_its_own(text: str, begins: list[str], count: TokenCounter) -> None:
+    chunks = chunks_of(text, [0], count, 254, "Manual")
+    check(text, chunks, [0], 254, count, "Manual")
+    firsts = {tuple(chunk.headings): chunk for chunk in reversed(chunks)}  # the first chunk under each heading
+    assert [chunk.text[: len(begin)] for chunk, begin in zip(reversed(firsts.values()), begins, strict=True)] == begins
+
+
+def test_a_paragraph_that_begins_like_a_heading_is_kept(count: TokenCounter) -> None:
+    text = "# " + LONG.strip()
+    assert "".join(chunk.text for chunk in chunks_of(text, [0], count, 254, "")).count("pump") == 30
+
+
+def test_a_run_of_headings_too_long_for_one_passage_is_kept(count: TokenCounter) -> None:
+    slides = "\n\n".join(f"## Slide {number} about the care of pumps" for number in range(60)) + "\n\nThe end."
+    chunks = chunks_of(slides, [0], count, 254, "")
+    assert len(chunks) > 2 and all(f"Slide {number} " in "".join(chunk.text for chunk in chunks) for number in range(60))
 
 
 def test_without_a_tokenizer_the_guess_is_on_the_safe_side(count: TokenCounter) -> None:

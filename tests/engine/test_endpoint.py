@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -26,9 +27,16 @@ def embedder(server: Serving) -> Endpoint:
     return Endpoint(server.url, server.grant(), "embedder")
 
 
+@dataclass
+class Fake:
+    """A server that answers with ``statuses``, one a request; the last one stays."""
+
+    endpoint: Endpoint
+    statuses: list[int]
+
+
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The statuses that a fake server gives, one a request; the last one stays. It listens on port `answers.port`."""
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     monkeypatch.setattr(client, "BACK_OFF_SECONDS", 0.01)
     statuses: list[int] = []
 
@@ -45,14 +53,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    fake = HTTPServer(("127.0.0.1", 18973), Handler)
-    threading.Thread(target=fake.serve_forever, daemon=True).start()
-    yield statuses
-    fake.shutdown()
-    fake.server_close()
-
-
-FAKE = Endpoint("http://127.0.0.1:18973/v1", "key", "m")
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Fake(Endpoint(f"http://127.0.0.1:{server.server_port}/v1", "key", "m"), statuses)
+        server.shutdown()
 
 
 def code_of(call: object) -> str:
@@ -107,24 +111,24 @@ async def test_what_is_wrong_is_told_in_words(server: Serving, writer: Endpoint,
             pass
 
 
-def test_it_tries_again_when_the_server_is_busy_or_fails(answers: list[int]) -> None:
-    answers += [429, 503, 200]
-    assert client.embed(FAKE, ["a"]).tolist() == [[pytest.approx(0.6), pytest.approx(0.8)]]
+def test_it_tries_again_when_the_server_is_busy_or_fails(fake: Fake) -> None:
+    fake.statuses += [429, 503, 200]
+    assert client.embed(fake.endpoint, ["a"]).tolist() == [[pytest.approx(0.6), pytest.approx(0.8)]]
 
 
-def test_it_gives_up_after_some_tries(answers: list[int]) -> None:
-    answers += [503] * 3 + [500]
-    assert code_of(lambda: client.embed(FAKE, ["a"])) == "server"
-    assert answers == [500]
+def test_it_gives_up_after_some_tries(fake: Fake) -> None:
+    fake.statuses += [503] * 3 + [500]
+    assert code_of(lambda: client.embed(fake.endpoint, ["a"])) == "server"
+    assert fake.statuses == [500]
 
 
-def test_it_does_not_repeat_what_cannot_succeed(answers: list[int]) -> None:
-    answers += [400, 200]
-    assert code_of(lambda: client.embed(FAKE, ["a"])) == "refused"
+def test_it_does_not_repeat_what_cannot_succeed(fake: Fake) -> None:
+    fake.statuses += [400, 200]
+    assert code_of(lambda: client.embed(fake.endpoint, ["a"])) == "refused"
 
 
 def test_a_token_does_not_show() -> None:
-    assert "key" not in repr(FAKE)
+    assert "key" not in repr(Endpoint("http://127.0.0.1/v1", "key", "m"))
 
 
 def test_importing_it_is_light() -> None:

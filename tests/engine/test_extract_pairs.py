@@ -163,3 +163,10 @@ def test_sentences_end_where_a_reader_would_end_them() -> None:
     assert [one.text for one in sentences_of(text, 0, len(text))] == [
         "Use e.g. soap (i.e. the blue one).", "It costs 3.50 EUR.", "Ask Dr. Smith!", "`a. B` is code.",
     ]  # fmt: skip
+
+
+def test_a_bracket_that_never_closes_does_not_swallow_the_rest_of_a_long_text() -> None:
+    text = "See the list (on page 3. " + "The pump moves water into the boiler. " * 2000
+    found = sentences_of(text, 0, len(text))
+    assert max(len(one.text) for one in found) < 11_000
+    assert found[-1].text == "The pump moves water into the boiler."

@@ -1,6 +1,7 @@
 """Ingest by its real command and with the real embedding server: good documents, and every way in which one can be bad."""
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from reportlab.pdfgen import canvas
 
 from engine import manifest
+from engine.stages import ingest
 from tests.engine.ingest_kit import documents_artifact, embedding_server, lines_of, run_stage
 
 GUIDE = (
@@ -84,6 +86,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "huge.txt": (b"many words " * 300_000, "too_large"),
     "scanned.pdf": (pdf("", ""), "no_text"),
     "blank.md": (b"  \n\n  \n", "no_text"),
+    "headings.md": (b"# Pumps\n\n## Valves\n", "no_text"),
     "program.exe": (b"MZ\0\0", "unsupported_type"),
     "../../etc/passwd.txt": (b"root", "bad_name"),
 }
@@ -153,10 +156,17 @@ def test_findings_name_duplicates_empty_pages_and_a_guessed_encoding(made: tuple
     assert "Prüfung der Anträge" in (made[0] / rows["latin.txt"]["text_file"]).read_text("utf-8")
 
 
-def test_nothing_readable_is_told_as_wrong_input(tmp_path: Path) -> None:
-    documents = documents_artifact(tmp_path / "documents", {"a.txt": b""})
+@pytest.mark.parametrize("content", [b"", b"# A heading alone\n"])
+def test_nothing_readable_is_told_as_wrong_input(tmp_path: Path, content: bytes) -> None:
+    documents = documents_artifact(tmp_path / "documents", {"a.md": content})
     code, events = run_stage(tmp_path / "run", "ingest", {"documents": documents})
     assert code == 20 and events[-1].type == "error" and events[-1].data["mend"]
+
+
+def test_a_name_with_a_line_separator_inside_does_not_break_the_list(tmp_path: Path) -> None:
+    row = {"id": "d", "version": "v", "name": "a\u2028b.txt", "file": "files/0"}
+    (tmp_path / "documents.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", "utf-8")
+    assert ingest.read_documents(tmp_path) == [row]
 
 
 def test_an_unreachable_embedder_is_told_as_wrong_input(tmp_path: Path) -> None:

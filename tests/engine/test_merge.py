@@ -3,7 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from engine import manifest
+from engine.exits import InputError
+from engine.lib import parity
+from engine.stages.merge import check_same
 from tests.engine.stage_running import Outcome
 
 
@@ -24,3 +29,13 @@ def test_it_refuses_an_adapter_of_another_model(run: Callable, base_model: Path,
     manifest.write(adapter, "adapter", facts={"base": "another"})
     outcome = run("merge", {}, {"model": base_model, "adapter": adapter}, expect=20)
     assert outcome.of("error")[0]["code"] == "adapter_mismatch"
+
+
+def test_it_refuses_a_merge_that_answers_otherwise_than_the_adapter() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    before = torch.randn(12, 100)
+    check_same(parity.compare_logits(before, before + 0.01 * torch.randn(12, 100)))
+    with pytest.raises(InputError, match="does not answer like"):
+        check_same(parity.compare_logits(before, before + 0.5 * torch.randn(12, 100)))

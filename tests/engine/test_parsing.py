@@ -1,12 +1,15 @@
 """Reading one file: the child process may hang, eat memory or die, and the next file is read all the same."""
 
+import io
 from pathlib import Path
 
+import pypdf
 import pytest
+from reportlab.pdfgen import canvas
 
 from engine.lib.cleaning import clean, pages_joined, unescape, unwrap_page
 from engine.lib.parsing import Parser
-from engine.lib.upload_checks import check_upload
+from engine.lib.upload_checks import HEAD_BYTES, check_upload
 
 
 @pytest.fixture
@@ -55,6 +58,36 @@ def test_the_parser_sees_no_secret_of_the_studio(good: Path, monkeypatch: pytest
         parser.parse(good, "good.txt")
         assert parser._process is not None
         assert b"hidden" not in Path(f"/proc/{parser._process.pid}/environ").read_bytes()
+
+
+def pdf(**passwords: str) -> bytes:
+    """A PDF about encryption, with ``user_password`` and ``owner_password`` where they are given."""
+    buffer, out = io.BytesIO(), io.BytesIO()
+    sheet = canvas.Canvas(buffer, pageCompression=0)
+    sheet.drawString(72, 760, "The trailer names the /Encrypt dictionary.")
+    sheet.save()
+    writer = pypdf.PdfWriter(clone_from=buffer)
+    if passwords:
+        writer.encrypt(**passwords)
+    writer.write(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("passwords", [{}, {"user_password": "", "owner_password": "secret"}])
+def test_a_pdf_that_opens_without_a_password_is_taken_and_read(passwords: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "about.pdf"
+    path.write_bytes(pdf(**passwords))
+    assert check_upload("about.pdf", path.stat().st_size, path.read_bytes()[:HEAD_BYTES], lambda: path.open("rb")) is None
+    with Parser(seconds=60, memory_bytes=2 << 30) as parser:
+        assert "/Encrypt dictionary" in parser.parse(path, "about.pdf").text
+
+
+def test_a_pdf_that_asks_for_a_password_is_said_to(tmp_path: Path) -> None:
+    path = tmp_path / "locked.pdf"
+    path.write_bytes(pdf(user_password="secret"))
+    with Parser(seconds=60, memory_bytes=2 << 30) as parser:
+        error = parser.parse(path, "locked.pdf").error
+    assert error is not None and error.code == "encrypted" and "password" in error.mend
 
 
 @pytest.mark.parametrize("name", ["../x.txt", "a/b.txt", "a\\b.txt", "..", "", "x\u202etxt.md", "x\0.txt", "é" * 200 + ".txt"])

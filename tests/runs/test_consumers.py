@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.db import OperationalError
 
 from dslm_studio.routing import websocket_urlpatterns
-from projects.models import Project, User
+from projects.models import Membership, Project, User
 from runs import consumers
 from runs.doorbell import ring
 from runs.models import Run, RunEvent
@@ -98,6 +99,36 @@ async def test_many_watchers_with_cursors_of_their_own_each_get_every_event_once
     for after, communicator in watchers.items():
         assert await receive(communicator, 3010) == list(range(after + 1, 3011))
         await communicator.disconnect()
+
+
+async def test_who_is_taken_out_of_the_project_follows_its_runs_no_longer(run: Run, viewer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "OWN_CLOCK", 0.1)
+    communicator = socket(viewer, run)
+    assert (await communicator.connect())[0]
+    await sync_to_async(Membership.objects.filter(user=viewer).delete)()
+    message = await communicator.receive_output(5)
+    assert (message["type"], message.get("code")) == ("websocket.close", 4404)
+
+
+async def test_a_watcher_is_let_go_when_events_cannot_be_read_so_that_it_comes_back(
+    run: Run, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> list[Any]:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr("runs.feed.events_after", away)
+    communicator = socket(viewer, run)
+    assert (await communicator.connect())[0]
+    message = await communicator.receive_output(5)
+    assert (message["type"], message.get("code")) == ("websocket.close", 1011)
+
+
+async def test_a_cursor_that_is_no_number_begins_at_the_first_event(run: Run, viewer: User) -> None:
+    await sync_to_async(add_events)(run, 1, 2)
+    communicator = socket(viewer, run, after="²")  # type: ignore[arg-type]
+    assert (await communicator.connect())[0]
+    assert await receive(communicator, 2) == [1, 2]
+    await communicator.disconnect()
 
 
 async def test_the_last_watcher_takes_the_feed_with_it(run: Run, viewer: User) -> None:

@@ -1,11 +1,18 @@
 """Making, stopping, resuming and repeating runs, without an engine."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
+from engine import manifest
 from projects.models import AuditEvent, Project, User
+from runs import reconciling, services
 from runs.artifacts import artifact_register
+from runs.environment import engine_environment
 from runs.models import Artifact, Run, Status
 from runs.services import (
     RunError,
@@ -21,6 +28,7 @@ from runs.services import (
     run_take_over,
     run_transition,
 )
+from runs.supervising import this_host
 from tests.materials import write_dataset
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +124,71 @@ def test_cancelling_says_that_nothing_is_kept(run: Run, owner: User) -> None:
     assert (run.status, run.cancelled) == (Status.STOPPING, True)
 
 
+@pytest.mark.parametrize("ask", [run_stop, run_cancel])
+def test_a_run_that_a_worker_takes_while_it_is_asked_to_stop_stops_all_the_same(
+    run: Run, owner: User, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., None]
+) -> None:
+    def then_taken(*args: Any, **fields: Any) -> bool:
+        done = run_transition(*args, **fields)
+        monkeypatch.setattr(services, "run_transition", run_transition)
+        run_claim(run.pk, "worker", "here")
+        return done
+
+    monkeypatch.setattr(services, "run_transition", then_taken)
+    ask(run=run, by=owner)
+    run.refresh_from_db()
+    assert run.status in (Status.STOPPED, Status.STOPPING)
+
+
+def test_a_lost_run_is_never_seen_ended_by_what_waits_for_it(
+    run: Run, owner: User, project: Project, model: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merge = run_create(project=project, stage="merge", params={}, inputs={"model": model, "adapter": (run, "adapter")}, by=owner)
+    run_claim(run.pk, "worker", "here")
+
+    def dies(*_: Any) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(services, "_next_attempt", dies)
+        run_lose(run, "killed")
+    run.refresh_from_db()
+    assert run.status == Status.STARTING  # as before: the next supervisor finds it dead again
+    run_lose(run, "killed")
+    for one in (run, merge):
+        one.refresh_from_db()
+    assert (run.status, run.attempt, merge.status) == (Status.QUEUED, 2, Status.WAITING)
+
+
+def test_what_waits_for_something_that_was_not_made_ends_and_says_so(run: Run, owner: User, project: Project, model: Artifact) -> None:
+    merge = run_create(project=project, stage="merge", params={}, inputs={"model": model, "adapter": (run, "adapter")}, by=owner)
+    run_claim(run.pk, "worker", "here")
+    run_end(run.pk, Status.SUCCEEDED)
+    merge.refresh_from_db()
+    assert merge.status == Status.STOPPED
+    assert "which made no adapter" in merge.events.get(type="status").data["reason"]
+
+
+def test_a_second_gpu_is_given_work_while_the_first_is_busy(run: Run, owner: User, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(reconciling, "queue_move_up", lambda queue, expires=None: told.append(queue))
+    run_claim(run.pk, "worker", this_host())
+    run_rerun(run=run, by=owner)
+    reconciling.reconcile()
+    assert told == []
+    settings.GPU_SLOTS = 2
+    reconciling.reconcile()
+    assert told == ["gpu"]
+
+
+def test_an_engine_knows_where_the_converter_lies_and_no_secret(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_CONVERTER", "/opt/converter")
+    monkeypatch.setenv("STUDIO_SECRET_KEY", "hidden")
+    variables = engine_environment(run)
+    assert variables["STUDIO_CONVERTER"] == "/opt/converter"
+    assert "hidden" not in variables.values()
+
+
 def test_a_lost_run_goes_on_as_the_next_attempt_until_three_were_made(run: Run) -> None:
     for attempt in (2, 3):
         run_claim(run.pk, "worker", "here")
@@ -197,6 +270,29 @@ def test_a_rerun_keeps_inputs_and_seed_and_changes_what_was_asked(run: Run, owne
     assert again.params == {**run.params, "rank": 8}
     assert again.seed == run.seed
     assert set(again.inputs.values_list("artifact", flat=True)) == set(run.inputs.values_list("artifact", flat=True))
+
+
+def test_what_is_cleared_when_rerunning_goes_back_to_its_default(run: Run, owner: User, client_for: Callable[[User], Client]) -> None:
+    Run.objects.filter(pk=run.pk).update(params={**run.params, "max_steps": 40, "rank": 8})
+    answer = client_for(owner).post(reverse("runs:rerun", args=[run.project.slug, run.pk]), {"rank": "32"})  # type: ignore[union-attr]
+    again = Run.objects.get(rerun_of=run)
+    assert answer.status_code == 302
+    assert (again.params["max_steps"], again.params["rank"]) == (None, 32)
+
+
+def test_an_artifact_whose_move_was_cut_off_after_it_had_arrived_is_taken_as_it_is(run: Run, project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "a").write_text("1")
+    (folder / "b").write_text("2")
+    whole = manifest.write(folder, "adapter")
+    made = artifact_register(project=project, kind="adapter", folder=folder, produced_by=run, role="adapter")
+    Artifact.objects.filter(pk=made.pk).delete()  # it died before the row, and, between two disks, before the source was gone
+    folder.mkdir()
+    (folder / "b").write_text("2")
+    (folder / manifest.MANIFEST_FILE).write_text(whole.model_dump_json())
+    again = artifact_register(project=project, kind="adapter", folder=folder, produced_by=run, role="adapter")
+    assert again.sha256 == whole.sha256
 
 
 def test_launching_and_stopping_are_in_the_audit_log(run: Run, owner: User) -> None:

@@ -64,6 +64,21 @@ def test_the_page_starts_a_whole_pipeline_and_shows_its_training(engineer: User,
     ]
 
 
+def test_the_first_launch_of_a_fresh_studio_shows_a_training_that_waits_for_its_base_model(
+    engineer: User, project: Project, client_for: ClientFor
+) -> None:
+    answer = client_for(engineer).post(reverse("training:start", args=[project.slug]), form(made.dataset(project)), follow=True)
+    (source,) = Run.objects.filter(project=None)
+    run = answer.context["run"]
+    assert answer.status_code == 200
+    assert (run.stage, run.status, run.inputs.get(role="model").from_run) == ("sft", "WAITING", source)
+    page = answer.content.decode()
+    assert f"<span>from {source.title}</span>" in page
+    assert str(source.pk) not in page
+    evaluated = Run.objects.get(stage="evaluate")
+    assert run.get_absolute_url() in client_for(engineer).get(evaluated.get_absolute_url()).content.decode()
+
+
 def test_what_is_not_ticked_is_not_run(engineer: User, project: Project, client_for: ClientFor) -> None:
     made.base()
     data = form(made.dataset(project))

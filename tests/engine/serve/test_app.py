@@ -231,11 +231,18 @@ def test_a_model_larger_than_all_the_memory_is_refused_with_its_numbers() -> Non
         assert "50 MiB" in answer.json()["error"]["message"]
 
 
-def test_sigterm_ends_the_server_although_it_is_writing() -> None:
-    with serving() as server, ThreadPoolExecutor(1) as pool:
+def test_sigterm_ends_the_server_at_once_and_tells_those_it_was_writing_to() -> None:
+    with serving() as server, ThreadPoolExecutor(3) as pool:
         server.chat("Hi", max_tokens=1)
-        job = pool.submit(server.chat, "Tell a long story.", max_tokens=3500)
+        streamed = pool.submit(server.chat, "Tell a long story.", max_tokens=3500, stream=True)
         time.sleep(0.5)
+        waiting = pool.submit(server.chat, "Tell a long story.", max_tokens=3500)
+        time.sleep(0.5)
+        began = time.monotonic()
         server.process.terminate()
         assert server.process.wait(timeout=15) == 0
-        assert job.exception() is not None or job.result().status_code >= 500
+        assert time.monotonic() - began < 3
+        assert waiting.result().status_code == 503
+        assert code_of(waiting.result()) == "stopping"
+        *pieces, error, done = streamed.result().text.strip().split("\n\n")
+        assert pieces and "stopping" in error and done == "data: [DONE]"

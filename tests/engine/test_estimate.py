@@ -1,0 +1,112 @@
+"""Estimates agree with what was measured, and grow with what makes a training larger."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.estimate import Needs, eval_every, lora_parameters, sft, speed, steps_of
+from engine.stages.sft import Params
+
+SMALL = 134_515_008  # SmolLM2-135M
+
+
+def needs(parameters: int = SMALL, **changes: Any) -> Needs:
+    """Of a training on 400 pairs of 100 tokens each on two cores; ``changes`` are settings of the stage, or arguments."""
+    facts = {"pairs": 400, "validation": 40, "tokens": 40_000, "longest": 200, "tokens_per_second": 350.0, "bf16": True}
+    arguments = facts | {name: changes.pop(name) for name in facts if name in changes}
+    return sft(Params(**changes), parameters=parameters, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("settings", "one_pass", "whole"),
+    [
+        ({}, 33, 33),
+        ({"epochs": 2}, 33, 66),
+        ({"epochs": 0.5}, 33, 16),
+        ({"epochs": 0.001}, 33, 1),
+        ({"gradient_accumulation": 4}, 9, 9),
+        ({"epochs": 2, "max_steps": 40}, 33, 40),
+        ({"max_steps": 40}, 33, 33),
+    ],
+)
+def test_steps_are_counted_in_whole_batches(settings: dict[str, Any], one_pass: int, whole: int) -> None:
+    assert steps_of(260, Params(**settings)) == (one_pass, whole)
+
+
+def test_without_pairs_there_are_no_steps_and_no_tokens() -> None:
+    found = needs(pairs=0, validation=0, tokens=0, longest=0)
+    assert (found.steps, found.tokens) == (0, 0)
+
+
+def test_it_looks_at_the_validation_pairs_about_four_times_unless_told() -> None:
+    assert eval_every(400, Params()) == 100
+    assert eval_every(2, Params()) == 1
+    assert eval_every(400, Params(eval_every=7)) == 7
+
+
+def test_all_tokens_of_every_pass_are_read() -> None:
+    assert needs(epochs=3).tokens == 120_000
+    assert needs(epochs=3, max_steps=50).tokens == 40_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "measured"),
+    [
+        ({"batch_size": 1}, 1.34e9),
+        ({"batch_size": 8}, 3.47e9),
+        ({"batch_size": 8, "gradient_checkpointing": True}, 1.64e9),
+    ],
+)
+def test_memory_is_what_was_measured_with_pairs_of_275_tokens(settings: dict[str, Any], measured: float) -> None:
+    assert needs(longest=275, **settings).memory == pytest.approx(measured, rel=0.1)
+
+
+def test_speed_is_what_was_measured_on_two_cores() -> None:
+    assert speed(SMALL, cores=2) == pytest.approx(350, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rank", "weights"),
+    [(SMALL, 16, 4_884_480), (1_100_048_384, 16, 12_615_680), (6_738_415_616, 16, 39_976_960)],  # SmolLM2, TinyLlama, Llama 2 7B
+)
+def test_adapters_have_about_as_many_weights_as_real_ones(parameters: int, rank: int, weights: int) -> None:
+    assert lora_parameters(parameters, rank) == pytest.approx(weights, rel=0.2)
+
+
+LARGER: list[Callable[[], tuple[Needs, Needs]]] = [
+    lambda: (needs(), needs(parameters=10 * SMALL, tokens_per_second=35.0)),
+    lambda: (needs(batch_size=2), needs(batch_size=16)),
+    lambda: (needs(gradient_checkpointing=True), needs()),
+    lambda: (needs(longest=100), needs(longest=1000)),
+    lambda: (needs(rank=8), needs(rank=256)),
+    lambda: (needs(), needs(bf16=False)),
+]
+
+
+@pytest.mark.parametrize("pair", LARGER)
+def test_what_is_larger_needs_more_memory(pair: Callable[[], tuple[Needs, Needs]]) -> None:
+    small, large = pair()
+    assert small.memory < large.memory
+    assert small.disk <= large.disk
+
+
+def test_texts_are_cut_at_the_longest_that_is_allowed() -> None:
+    assert needs(longest=100_000, max_length=512) == needs(longest=512, max_length=512)
+
+
+def test_time_is_reading_the_pairs_and_looking_at_the_validation_pairs() -> None:
+    alone, looking = needs(validation=0), needs(validation=40)
+    assert alone.seconds == pytest.approx(25 + 40_000 / 350)
+    assert looking.seconds - alone.seconds == pytest.approx(5 * 40 * 100 / 2 / 350, rel=0.3)  # forward alone is half the work
+    assert needs(validation=1000, eval_rows=40).seconds == looking.seconds
+
+
+def test_what_computes_slower_takes_longer() -> None:
+    fast = speed(SMALL, cores=2)
+    assert speed(SMALL, cores=4) == pytest.approx(2 * fast)
+    assert speed(SMALL, cores=2, bf16=False) < fast / 2
+    assert speed(SMALL, cores=2, recomputing=True) == pytest.approx(fast / 1.33)
+    assert speed(SMALL, cores=2, gpus=1) > 50 * fast
+    assert math.isfinite(speed(0, cores=0))
