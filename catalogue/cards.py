@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from catalogue.models import BaseModelImport
+from catalogue.selectors import base_model
 from catalogue.tree import KINDS, model_name
 from engine import manifest, registry
 from projects.models import AuditEvent
@@ -82,7 +84,11 @@ class Card:
 
 def card_of(artifact: Artifact) -> Card:
     """Everything the card shows."""
-    line = [_origin(one.artifact, one.depth, one.role) for one in ancestors(artifact)]
+    found = ancestors(artifact)
+    titles: dict[Any, str] = {}
+    for answer in provided("titles", [one.artifact for one in found]):
+        titles |= answer
+    line = [_origin(one.artifact, one.depth, one.role, titles.get(one.artifact.pk, "")) for one in found]
     models = [one.artifact for one in line if one.artifact.kind in KINDS]
     scores: dict[Any, dict[str, Any]] = {}
     for answer in provided("scores", models):
@@ -90,12 +96,15 @@ def card_of(artifact: Artifact) -> Card:
     adapters = [one.pk for one in models if one.kind == "adapter"]
     reports = [report for answer in provided("model_reports", adapters) for report in answer]
     base = next((one.artifact for one in line if one.artifact.kind == "hf-model" and one.artifact.project_id is None), None)
+    facts = [(title, _value(artifact.facts[key])) for key, title in FACTS.items() if artifact.facts.get(key) not in (None, "")]
+    if licence := _licence(base):
+        facts.append(("Licence of the base model", licence))
     own = scores.get(artifact.pk) or next((scores[one.pk] for one in models if one.kind == "adapter" and one.pk in scores), {})
     return Card(
         artifact=artifact,
         name=model_name(artifact),
         kind="Base model" if artifact.project_id is None else KINDS[artifact.kind],
-        facts=[(title, _value(artifact.facts[key])) for key, title in FACTS.items() if artifact.facts.get(key) not in (None, "")],
+        facts=facts,
         files=_files(artifact),
         lineage=line,
         versions=_versions(line),
@@ -107,20 +116,18 @@ def card_of(artifact: Artifact) -> Card:
     )
 
 
-def _origin(artifact: Artifact, depth: int, role: str) -> Origin:
+def _origin(artifact: Artifact, depth: int, role: str, title: str) -> Origin:
+    """``title`` is what the app whose artifact it is calls it; empty where none says."""
     run = artifact.produced_by
-    title = (
-        model_name(artifact)
-        if artifact.kind in KINDS
-        else str(_version(artifact) or artifact.facts.get("name") or KIND_WORDS.get(artifact.kind, artifact.kind))
-    )
-    return Origin(artifact, depth, title, registry.get(run.stage).title if run else "", role)
+    name = title or (model_name(artifact) if artifact.kind in KINDS else KIND_WORDS.get(artifact.kind, artifact.kind))
+    return Origin(artifact, depth, name, registry.get(run.stage).title if run else "", role)
 
 
-def _version(artifact: Artifact) -> str:
-    """What a dataset calls itself, as far as its facts say."""
-    number = artifact.facts.get("version") or artifact.facts.get("number")
-    return f"Version {number}" if number and artifact.kind == "dataset" else ""
+def _licence(base: Artifact | None) -> str:
+    """The licence of the base model, as the catalogue knows it."""
+    row = BaseModelImport.objects.filter(run=base.produced_by_id).first() if base and base.produced_by_id else None
+    state = base_model(row.key) if row else None
+    return state.spec.licence if state else ""
 
 
 def _value(value: Any) -> Any:
@@ -180,6 +187,8 @@ def as_markdown(card: Card) -> str:
         seed = f", seed {one.artifact.produced_by.seed}" if one.artifact.produced_by else ""
         lines.append(f"{'  ' * one.depth}- {one.kind} “{one.title}”, sha256 {one.artifact.sha256}{seed}")
     lines += ["", "## Files", "", *(f"- {name}, {size:,} bytes, sha256 {digest}" for name, size, digest in card.files)]
+    if card.approvals:
+        lines += ["", "## Approvals", "", *(f"- {event.at:%Y-%m-%d}: {event.actor_name}, {event.action}" for event in card.approvals)]
     if card.versions:
         lines += ["", "## Made with", "", *(f"- {name} {version}" for name, version in card.versions.items())]
     return "\n".join(lines) + "\n"

@@ -3,7 +3,6 @@
 import logging
 import os
 import threading
-from datetime import timedelta
 from pathlib import Path
 
 from django.db import close_old_connections, connection, transaction
@@ -21,7 +20,6 @@ from projects.models import User
 log = logging.getLogger(__name__)
 
 WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "tokenizer.model", "*.jinja", "LICENSE*", "README.md"]
-SILENT = timedelta(seconds=60)  # after which a download is taken for dead
 PULSE = 3.0
 State = BaseModelDownload.State
 
@@ -47,7 +45,7 @@ def base_model_download(*, key: str, by: User) -> BaseModelDownload:
         raise CatalogueError(f"{spec.name} needs about {2.2 * spec.memory_fp16 / 1e9:.0f} GB of disk; {free / 1e9:.0f} GB are free.")
     with transaction.atomic():
         row, new = BaseModelDownload.objects.select_for_update().get_or_create(key=key)
-        if not new and row.state in (State.WAITING, State.RUNNING) and row.updated_at > timezone.now() - SILENT:
+        if not new and row.under_way:
             return row
         row.state, row.error = State.WAITING, ""
         row.save()

@@ -1,9 +1,14 @@
 """Which base models were brought onto this machine, and those an administrator added from a folder."""
 
+from datetime import timedelta
+
 from django.db import models
+from django.utils import timezone
 
 from projects.models import User
 from runs.models import Run
+
+SILENT = timedelta(seconds=60)  # after which a download is taken for dead
 
 
 class LocalModel(models.Model):
@@ -58,3 +63,8 @@ class BaseModelDownload(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a worker has it or will: one that has been silent for long is dead, and the download may be started again."""
+        return self.state in (self.State.WAITING, self.State.RUNNING) and self.updated_at > timezone.now() - SILENT

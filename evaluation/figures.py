@@ -22,7 +22,6 @@ MEANINGS = {
     "general_loss": "The loss on text that has nothing to do with the domain. If it rises, the model forgets.",
     "mmlu": "Share of general multiple-choice questions answered rightly. A quarter is chance.",
 }
-LOWER_IS_BETTER = {"loss", "perplexity", "general_loss"}
 
 
 @dataclass(frozen=True)

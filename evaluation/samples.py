@@ -54,27 +54,8 @@ def read_samples(folder: Path) -> list[Sample]:
 
 
 def _sample(number: int, row: dict[str, Any]) -> Sample:
-    base, tuned = _side(row, "base"), _side(row, "tuned")
-    return Sample(
-        number=number,
-        question=str(row.get("question") or ""),
-        reference=str(row.get("reference") or row.get("answer") or ""),
-        base_answer=base.get("answer"),
-        tuned_answer=tuned.get("answer"),
-        base_loss=base.get("loss"),
-        tuned_loss=tuned.get("loss"),
-        base_f1=base.get("f1"),
-        tuned_f1=tuned.get("f1"),
-    )
-
-
-def _side(row: dict[str, Any], side: str) -> dict[str, Any]:
-    """Both ``{"base": {"answer", "loss", "f1"}}`` and ``{"base_answer", "base_loss", "base_f1"}`` are understood."""
-    value = row.get(side)
-    nested = value if isinstance(value, dict) else {"answer": value} if isinstance(value, str) else {}
-    flat = {name: row.get(f"{side}_{name}") for name in ("answer", "loss", "f1", "token_f1")}
-    found = {**{name: one for name, one in flat.items() if one is not None}, **nested}
-    return {**found, "f1": found.get("f1", found.get("token_f1"))}
+    measured = {f"{side}_{name}": row.get(f"{side}_{name}") for side in ("base", "tuned") for name in ("answer", "loss", "f1")}
+    return Sample(number=number, question=str(row.get("question") or ""), reference=str(row.get("reference") or ""), **measured)
 
 
 SORTS: dict[str, Callable[[Sample], Any]] = {

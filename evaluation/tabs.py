@@ -19,9 +19,9 @@ def evaluate(project: Project) -> TabState:
 
 
 @provides("scores")
-def scores(models: Iterable[Artifact] | Artifact) -> dict[Any, dict[str, Any]]:
-    """Artifact id → figures of its latest report, for one model or several."""
-    return scores_of([models] if isinstance(models, Artifact) else models)
+def scores(models: Iterable[Artifact]) -> dict[Any, dict[str, Any]]:
+    """Artifact id → figures of its latest report."""
+    return scores_of(models)
 
 
 @provides("model_reports")

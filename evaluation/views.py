@@ -1,22 +1,22 @@
 """Pages of reports."""
 
-import csv
 import json
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.text import slugify
 
 from engine import registry
 from evaluation.figures import Row, rows
 from evaluation.models import Report
-from evaluation.samples import Sample, arrange, read_samples
+from evaluation.samples import arrange, read_samples
 from evaluation.selectors import report_charts, reports_of
 from evaluation.verdicts import uninformative, verdicts
 from projects.guards import project_for
 from projects.models import Project
 from projects.pages import project_page
+from projects.spreadsheets import csv_download
 from runs.artifacts import artifact_path
 
 ROWS = 20
@@ -97,7 +97,7 @@ COLUMNS = (
 )
 
 
-def answers_file(request: HttpRequest, slug: str, report_id: object) -> HttpResponse:
+def answers_file(request: HttpRequest, slug: str, report_id: object) -> HttpResponseBase:
     """The answers that the table shows now, as CSV."""
     found = _report(project_for(request.user, slug), report_id)
     samples = arrange(
@@ -105,15 +105,5 @@ def answers_file(request: HttpRequest, slug: str, report_id: object) -> HttpResp
         text=request.GET.get("q", ""),
         sort=request.GET.get("sort", "") or "f1",
     )
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="answers-{slugify(found.title) or found.pk}.csv"'
-    writer = csv.writer(response)
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(sample, name) for name in COLUMNS] for sample in samples)
-    return response
-
-
-def _cell(sample: Sample, name: str) -> object:
-    """A value for a spreadsheet, which must not take a model's words for a formula."""
-    value = getattr(sample, name)
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    rows = ([getattr(sample, name) for name in COLUMNS] for sample in samples)
+    return csv_download(f"answers-{slugify(found.title) or found.pk}", COLUMNS, rows)

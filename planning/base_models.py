@@ -28,14 +28,14 @@ class ModelFit:
 
 
 def rank(rules: Rules, answers: Answers, *, mode: str, models: Iterable[Any]) -> list[ModelFit]:
-    """``models`` (of catalogue.selectors) that fit, the best first, then the nearest of those that do not.
+    """``models`` (of catalogue.selectors) that fit, the best first, then the nearest of those that do not; none whose size is not known.
 
     ``mode`` names a row of ``rules.memory``: what is to be done with the model. Nothing while the hardware is not known.
     """
     if not answers.get("hardware"):
         return []
     hardware, memory = rules.hardware[answers["hardware"][0]], rules.memory[mode]
-    scored = [_scored(rules, answers, hardware, memory, mode, state) for state in models]
+    scored = [_scored(rules, answers, hardware, memory, mode, state) for state in models if state.spec.parameters]
     fitting = sorted((pair for pair in scored if pair[1].fits), key=lambda pair: (-pair[0], pair[1].key))
     rest = sorted((pair for pair in scored if not pair[1].fits), key=lambda pair: pair[1].needs)
     return [fit for _, fit in [*fitting, *rest]][:MOST_SHOWN]
@@ -47,7 +47,8 @@ def _scored(rules: Rules, answers: Answers, hardware: Hardware, memory: Memory, 
     training = mode in ("lora", "qlora", "full")
     too_slow = training and hardware.train_parameters is not None and spec.parameters > hardware.train_parameters
     fits = needs <= hardware.bytes and not too_slow
-    score, reasons = log10(max(spec.parameters, 1)), []
+    size, reasons = log10(spec.parameters), []
+    score = -size if "smallest" in answers.get("limits", ()) else size
     if too_slow:
         reasons.append("training it without a graphics card would take days")
     elif not fits:
@@ -61,8 +62,6 @@ def _scored(rules: Rules, answers: Answers, hardware: Hardware, memory: Memory, 
             reasons.append(use.reason)
         elif matches(use.when, answers) and use.most_parameters and not small_enough:
             score -= use.weight  # too large for where it has to run
-    if "smallest" in answers.get("limits", ()):
-        score -= log10(max(spec.parameters, 1))
     if spec.instruct:
         score += INSTRUCT
     else:

@@ -36,7 +36,8 @@ async def answer_stream(
 ) -> AsyncIterator[str]:
     """Yield the pieces of the answer as the model says them, growing ``answer``.
 
-    Raises ``engine.endpoint.EndpointError`` when the model cannot be reached or refuses.
+    Raises ``engine.endpoint.EndpointError`` when the model cannot be reached or refuses, ``ServingError`` when it is not there any more,
+    ``EmbedderAway`` and ``StoreError`` when the documents cannot be searched.
     """
     hits = await sync_to_async(find_passages)(project, question) if with_documents else []
     endpoint = await sync_to_async(artifact_endpoint)(model)

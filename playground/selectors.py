@@ -24,4 +24,4 @@ def model_label(artifact: Artifact) -> str:
 
 
 def conversations_of(project: Project, user: User) -> QuerySet[Conversation]:
-    return Conversation.objects.filter(project=project, user=user)
+    return project.conversations.filter(user=user)  # through the project, which each one's address is made with

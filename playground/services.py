@@ -1,5 +1,8 @@
 """What is done in chat."""
 
+from collections.abc import Collection
+from uuid import UUID
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -43,6 +46,16 @@ def feedback_give(*, message: Message, user: User, good: bool, correction: str =
 
 def conversation_delete(*, conversation: Conversation) -> None:
     conversation.delete()
+
+
+def citations_erase(*, project: Project, versions: Collection[UUID]) -> None:
+    """Take name and words of documents that were erased out of what answers cite; where they stood stays. Idempotent."""
+    gone = {str(version) for version in versions}
+    for message in Message.objects.filter(conversation__project=project).exclude(citations=[]).only("citations"):
+        if any(one.version in gone for one in message.cited):
+            nothing = {"name": "A deleted document", "text": ""}
+            left = [one.model_copy(update=nothing) if one.version in gone else one for one in message.cited]
+            Message.objects.filter(pk=message.pk).update(citations=[one.model_dump() for one in left])
 
 
 def conversations_delete_for(project: Project) -> None:

@@ -12,15 +12,18 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST
 
+from catalogue.serving import ServingError
 from engine.endpoint import EndpointError
 from playground import services
 from playground.answering import Answer, answer_stream
-from playground.forms import AskForm, FeedbackForm
+from playground.forms import LONGEST_QUESTION, AskForm, FeedbackForm
 from playground.models import Conversation, Message
 from playground.selectors import conversations_of, model_label
 from projects.guards import project_for
 from projects.models import Project
 from projects.pages import project_page
+from retrieval.embedding import EmbedderAway
+from retrieval.stores import StoreError
 
 
 def chat(request: HttpRequest, slug: str) -> HttpResponse:
@@ -57,9 +60,10 @@ def ask(request: HttpRequest, slug: str, pk: object | None = None) -> HttpRespon
     """Ask, and stream the answer as lines of JSON: ``{"token"}`` as it comes, then ``{"done": html}`` or ``{"error", "mend"}``."""
     project = project_for(request.user, slug)
     form = AskForm(request.POST, project=project)
-    if not form.is_valid():
-        return JsonResponse({"error": "Type a question first, of at most 4,000 characters."}, status=422)
-    question, with_documents = form.cleaned_data["question"].strip(), form.cleaned_data["with_documents"]
+    form.is_valid()
+    if "question" in form.errors:
+        return JsonResponse({"error": f"Type a question first, of at most {LONGEST_QUESTION:,} characters."}, status=422)
+    question, with_documents = form.cleaned_data["question"], form.cleaned_data["with_documents"]
     if pk:
         found = get_object_or_404(conversations_of(project, request.user).select_related("model", "project"), pk=pk)
     elif form.chosen_model is None:
@@ -80,7 +84,8 @@ def ask(request: HttpRequest, slug: str, pk: object | None = None) -> HttpRespon
 async def _lines(
     project: Project, found: Conversation, address: str, question: str, earlier: list[tuple[str, str]], with_documents: bool
 ) -> AsyncIterator[bytes]:
-    answer, began, error, complete = Answer(), time.monotonic(), None, False
+    answer, began, complete = Answer(), time.monotonic(), False
+    error: dict[str, str] | None = None
     yield _line({"conversation": address})
     try:
         pieces = answer_stream(
@@ -90,7 +95,11 @@ async def _lines(
             yield _line({"token": piece})
         complete = True
     except EndpointError as problem:
-        error = problem
+        error = {"error": problem.message, "mend": problem.mend}
+    except ServingError as problem:
+        error = {"error": str(problem), "mend": "Begin a new conversation with another model."}
+    except (EmbedderAway, StoreError) as problem:
+        error = {"error": f"The documents cannot be searched now. {problem}", "mend": "Ask without them, or try again in a moment."}
     finally:  # also when the reader left in the middle: what had come is kept
         if answer.text:
             message = await sync_to_async(services.answer_add)(
@@ -102,7 +111,7 @@ async def _lines(
                 cut_off=not complete,
             )
     if error is not None:
-        yield _line({"error": error.message, "mend": error.mend})
+        yield _line(error)
     elif answer.text:
         yield _line({"done": await sync_to_async(_answer_html)(project, message)})
     else:
@@ -126,6 +135,8 @@ def feedback(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if form.is_valid():
         services.feedback_give(message=message, user=request.user, **form.cleaned_data)
         messages.success(request, "Thank you, noted")
+    else:
+        messages.error(request, "That could not be noted: say whether the answer was good, and correct it in at most 8,000 characters.")
     return redirect(message.conversation)
 
 

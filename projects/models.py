@@ -40,11 +40,6 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.name or self.email
 
-    @property
-    def initials(self) -> str:
-        words = (self.name or self.email.split("@")[0]).replace(".", " ").split()
-        return "".join(word[0] for word in words[:2]).upper()
-
 
 class Project(models.Model):
     """One domain, its documents, its people, its models."""

@@ -1,7 +1,8 @@
 """What a lower floor shows or does for a higher one. The higher one registers at start-up; then the registries freeze.
 
 Takers: ``project_tab`` feeds the rail (projects/context.py), ``provides`` answers lower pages (``provided``), ``dependents`` tells what was
-made from something (``dependents_of``), ``on_project_delete`` clears up (projects/services.py).
+made from something (``dependents_of``), ``erases`` takes out what was copied from it (``erase_copies``; both retrieval/services),
+``on_project_delete`` clears up (projects/services.py).
 """
 
 from collections.abc import Callable
@@ -39,6 +40,7 @@ class RegistryFrozen(Exception):
 _tabs: dict[str, Tab] = {}
 _providers: dict[str, list[Callable[..., Any]]] = {}
 _dependents: dict[str, list[Callable[..., Any]]] = {}
+_erasers: dict[str, list[Callable[..., None]]] = {}
 _on_delete: list[Callable[[Project], None]] = []
 _frozen = False
 
@@ -101,6 +103,22 @@ def dependents(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def dependents_of(kind: str, *args: Any) -> list[Any]:
     return [item for function in _dependents.get(kind, []) for item in function(*args)]
+
+
+def erases(kind: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The decorated function erases what its app copied from something of ``kind``. It may be called again: it must be idempotent."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        _open(f"Eraser of {kind}")
+        _erasers.setdefault(kind, []).append(function)
+        return function
+
+    return register
+
+
+def erase_copies(kind: str, *args: Any) -> None:
+    for function in _erasers.get(kind, []):
+        function(*args)
 
 
 def on_project_delete(function: Callable[[Project], None]) -> Callable[[Project], None]:

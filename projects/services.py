@@ -40,12 +40,12 @@ def project_create(*, name: str, by: User, domain: str = "", description: str = 
 
 @transaction.atomic
 def project_update(*, project: Project, by: User, name: str, domain: str, description: str) -> Project:
-    before = {"name": project.name, "domain": project.domain, "description": project.description}
-    project.name, project.domain, project.description = name.strip(), domain.strip(), description.strip()
-    project.save(update_fields=["name", "domain", "description"])
-    audit.record(
-        project, by, "project.update", project.name, before=before, after={"name": name, "domain": domain, "description": description}
-    )
+    after = {"name": name.strip(), "domain": domain.strip(), "description": description.strip()}
+    stored = Project.objects.filter(pk=project.pk)  # a form that was checked has written into ``project`` already
+    before = stored.values(*after).get()
+    stored.update(**after)
+    audit.record(project, by, "project.update", after["name"], before=before, after=after)
+    project.refresh_from_db(fields=list(after))
     return project
 
 
@@ -109,13 +109,20 @@ def invitation_accept(*, token: str, user: User) -> Project:
 
 
 @transaction.atomic
+def invitation_accept_anew(*, token: str, email: str, name: str, password: str) -> tuple[User, Project]:
+    """Make an account for who was invited, and a member of them; neither when the invitation cannot be used any more."""
+    user = User.objects.create_user(email, password, name=name)
+    return user, invitation_accept(token=token, user=user)
+
+
+@transaction.atomic
 def invitation_revoke(*, invitation: Invitation, by: User) -> None:
     if Invitation.objects.filter(pk=invitation.pk, used_at=None, revoked_at=None).update(revoked_at=timezone.now()):
         audit.record(invitation.project, by, "invitation.revoke", str(invitation.pk))
 
 
 def _keep_an_owner(project: Project, but: Membership) -> None:
-    if not project.memberships.filter(role=Role.OWNER).exclude(pk=but.pk).exists():
+    if not project.memberships.select_for_update().filter(role=Role.OWNER).exclude(pk=but.pk).exists():
         raise ProjectError("A project needs an owner. Make somebody else an owner first.")
 
 

@@ -23,16 +23,15 @@ from projects.forms import (
 from projects.guards import admin_only, project_for
 from projects.models import User
 from projects.pages import project_page
-from projects.registries import provided, tabs
+from projects.registries import tabs
+from projects.roles import may
 from projects.selectors import audit_of, invitations_of, members_of, projects_of
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def project_list(request: HttpRequest) -> HttpResponse:
-    projects = list(projects_of(request.user))
-    cards = {card["project"]: card for cards in provided("project_cards", projects) for card in cards}
-    return render(request, "projects/list.html", {"projects": [(project, cards.get(project.pk)) for project in projects]})
+    return render(request, "projects/list.html", {"projects": list(projects_of(request.user))})
 
 
 @require_http_methods(["GET", "POST"])
@@ -46,7 +45,8 @@ def project_new(request: HttpRequest) -> HttpResponse:
 def project_home(request: HttpRequest, slug: str) -> HttpResponse:
     """The first page of the journey this person may open."""
     project = project_for(request.user, slug)
-    return redirect(tabs()[0].url_name, project.slug)
+    first = next(tab for tab in tabs() if may(project.role, tab.can))  # type: ignore[attr-defined]
+    return redirect(first.url_name, project.slug)
 
 
 def team(request: HttpRequest, slug: str) -> HttpResponse:
@@ -158,15 +158,11 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and (form is None or form.is_valid()):
         try:
             if form is None:
-                user = request.user
-            else:
-                data = form.cleaned_data
-                user = User.objects.create_user(data["email"], data["password"], name=data["name"])
-            project = services.invitation_accept(token=token, user=user)
+                return redirect(services.invitation_accept(token=token, user=request.user))
+            user, project = services.invitation_accept_anew(token=token, **form.cleaned_data)
         except services.ProjectError:
             return render(request, "projects/invitation_gone.html", status=410)
-        if form is not None:
-            login(request, user, backend=BACKEND)
+        login(request, user, backend=BACKEND)
         return redirect(project)
     return render(request, "projects/invitation.html", {"invitation": found, "form": form})
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from projects.models import Project
-from retrieval.models import Chunk, DocumentVersion
+from retrieval.models import Chunk
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,3 @@ def citation_url(project: Project, document: UUID | str, start: int, end: int, v
     if version:
         query["version"] = str(version)
     return f"{reverse('retrieval:document', args=[project.slug, document])}?{urlencode(query)}#passage"
-
-
-def version_for(versions: list[DocumentVersion], wanted: str, fallback: DocumentVersion | None) -> DocumentVersion | None:
-    """The version that an address names, else ``fallback``."""
-    return next((version for version in versions if str(version.pk) == wanted), fallback)

@@ -70,7 +70,7 @@ def look_up(project: Project, query: str, k: int = 5, mode: Mode = "hybrid", vec
     worded = chunks.by_words(space, query, pool) if mode != "vector" else []
     found = _current(project, {key for key, _ in [*near, *worded]})
     near, worded = _known(near, found), _known(worded, found)
-    similarity = {UUID(str(key)): value for key, value in near}
+    similarity = dict(near)
     best = fuse([key for key, _ in near], [key for key, _ in worded])
     unknown = [one.key for one in best[:k] if one.key not in similarity]
     if vector is not None and unknown:  # found by its words alone: how near it is still tells whether it is on the topic

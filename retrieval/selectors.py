@@ -19,14 +19,14 @@ SORTS = {
     "language": "latest__language",
     "status": "state_order",
 }
-LANGUAGES = {
-    "en": "English",
-    "de": "German",
-    "fr": "French",
-    "es": "Spanish",
-    "it": "Italian",
-    "nl": "Dutch",
-    "pt": "Portuguese",
+LANGUAGES = {  # ISO 639-3, as reading writes them
+    "eng": "English",
+    "deu": "German",
+    "fra": "French",
+    "spa": "Spanish",
+    "ita": "Italian",
+    "nld": "Dutch",
+    "por": "Portuguese",
 }
 
 
@@ -72,7 +72,7 @@ def languages_of(project: Project) -> list[tuple[str, str]]:
 
 
 def language_word(code: str) -> str:
-    return LANGUAGES.get(code[:2].lower(), code) if code else "Not recognised"
+    return LANGUAGES.get(code, code) if code else "Not recognised"
 
 
 def index_of(project: Project) -> Index | None:

@@ -6,6 +6,9 @@ from runs.models import Artifact, Run
 from runs.registries import EndpointAccess, endpoint_for, on_artifact, on_run_end
 
 
+RUN_SECONDS = 14 * 24 * 3600.0  # a run keeps the access it was started with
+
+
 @on_artifact("chunks")
 def take_in_chunks(artifact: Artifact) -> None:
     chunks_take_in(artifact)
@@ -18,5 +21,5 @@ def reading_ended(run: Run) -> None:
 
 @endpoint_for("embeddings")
 def embeddings(run: Run) -> EndpointAccess:
-    found = embedder_endpoint()
+    found = embedder_endpoint(ttl_seconds=RUN_SECONDS)
     return EndpointAccess(found.url, found.token, found.model)

@@ -147,9 +147,10 @@ def short_id(value: Any) -> str:
 
 
 @register.filter
-def initials(name: Any) -> str:
-    words = str(name).replace("@", " ").replace(".", " ").split()
-    return "".join(word[0] for word in words[:2])
+def initials(person: Any) -> str:
+    """Of a name, or of what stands before the @ of an address: AL for Ada Lovelace and for ada.lovelace@example.org."""
+    words = str(person).split("@")[0].replace(".", " ").split()
+    return "".join(word[0] for word in words[:2]).upper()
 
 
 # Forms ----------------------------------------------------------------------------------------

@@ -1,11 +1,7 @@
 """Deleting documents: their text and bytes go everywhere, their hashes stay."""
 
-import json
-import os
-import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -14,14 +10,19 @@ from django.utils import timezone
 from engine import manifest
 from projects import audit
 from projects.models import Project, User
+from projects.registries import erase_copies
 from projects.services import project_touch
 from retrieval import files
+from retrieval.batches import batched
+from retrieval.jsonl import Row, read_rows, write_rows
 from retrieval.models import Chunk, Document, DocumentVersion, Index
-from retrieval.services.staleness import mark_stale
+from retrieval.services.rewriting import artifact_without
+from retrieval.services.staleness import KIND, mark_stale
 from retrieval.stores import store
 from retrieval.stores.base import space_of
-from runs.artifacts import artifact_path
 from runs.models import Artifact
+
+AT_ONCE = 200  # documents
 
 
 def documents_delete(*, project: Project, documents: Collection[UUID], by: User) -> int:
@@ -36,54 +37,39 @@ def documents_delete(*, project: Project, documents: Collection[UUID], by: User)
             audit.record(project, by, "document.delete", f"document {document.pk}", before={"sha256": document.sha256})
         mark_stale(project, list(document.versions.values_list("pk", flat=True)))
         count += 1
-    for document in Document.objects.filter(project=project, deleted_at__isnull=False, erased_at=None):
-        document_erase(document)
+    unfinished = Document.objects.filter(project=project, deleted_at__isnull=False, erased_at=None)
+    for some in batched(unfinished.order_by("pk"), AT_ONCE):
+        documents_erase(project, some)
     if count:
         project_touch(project)
     return count
 
 
-def document_erase(document: Document) -> None:
-    """Remove rows, vectors, files and every copy in artifacts. Idempotent, so that who died half-way is followed by one that finishes."""
-    versions = list(document.versions.all())
+def documents_erase(project: Project, documents: Collection[Document]) -> None:
+    """Remove rows, vectors, files and every copy, in artifacts and in other apps.
+
+    Idempotent, so that who died half-way is followed by one that finishes. Many at once, for the index is written anew each time.
+    """
+    versions = list(DocumentVersion.objects.filter(document__in=documents))
     keys = [version.pk for version in versions]
-    for index in Index.objects.filter(project=document.project_id):
+    for index in Index.objects.filter(project=project):
         store().remove(space_of(index), keys, erase=True)
         Index.objects.filter(pk=index.pk).update(chunk_count=store().count(space_of(index)))
     Chunk.objects.filter(version__in=keys).delete()
     for version in versions:
         files.erase(version.path, version.text_path)
-    for artifact in Artifact.objects.filter(project=document.project_id, kind__in=["documents", "chunks"]):
-        _erase_from(artifact, {str(key) for key in keys})
+    for artifact in Artifact.objects.filter(project=project, kind__in=["documents", "chunks"]):
+        artifact_without(artifact, {str(key) for key in keys}, listed="documents.jsonl", write=_without)
+    erase_copies(KIND, project, keys)
+    gone = {*map(str, keys), *(str(document.pk) for document in documents)}
+    for version in DocumentVersion.objects.filter(document__project=project).exclude(findings=[]).only("findings"):
+        if (left := _without_names(version.findings, gone)) != version.findings:
+            DocumentVersion.objects.filter(pk=version.pk).update(findings=left)
     DocumentVersion.objects.filter(pk__in=keys).update(title="", findings=[], error=None)
-    Document.objects.filter(pk=document.pk).update(erased_at=timezone.now())
+    Document.objects.filter(pk__in=[document.pk for document in documents]).update(erased_at=timezone.now())
 
 
-def _erase_from(artifact: Artifact, versions: set[str]) -> None:
-    """Take ``versions`` out of an artifact's folder. Its row keeps the hash it had; its facts tell what was erased.
-
-    A new folder is written beside the old one and takes its place, so that files and manifest agree whenever somebody looks.
-    """
-    folder = artifact_path(artifact)
-    new, old = folder.with_name(folder.name + ".erased"), folder.with_name(folder.name + ".old")
-    if new.is_dir() and not folder.is_dir():  # an earlier call died between its two renames
-        os.rename(new, folder)
-    shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(new, ignore_errors=True)
-    rows = _rows(folder / "documents.jsonl") if (folder / "documents.jsonl").is_file() else []
-    held = {row["version"] for row in rows} & versions
-    if not held:
-        return
-    facts = {**artifact.facts, "erased": sorted({*artifact.facts.get("erased", []), *held})}
-    Artifact.objects.filter(pk=artifact.pk).update(facts=facts)
-    _without(folder, new, rows, held)
-    manifest.write(new, artifact.kind, facts, manifest.read(folder).made_by)
-    os.rename(folder, old)
-    os.rename(new, folder)
-    shutil.rmtree(old)
-
-
-def _without(folder: Path, new: Path, rows: list[dict[str, Any]], held: set[str]) -> None:
+def _without(folder: Path, new: Path, rows: list[Row], held: set[str]) -> None:
     """Write ``new``: ``folder`` without the rows, files, chunks and vectors of ``held``."""
     written = {manifest.MANIFEST_FILE, "documents.jsonl", "chunks.jsonl", "vectors.npy"}
     gone = {row[key] for row in rows if row["version"] in held for key in ("file", "text_file") if row.get(key)}
@@ -91,24 +77,20 @@ def _without(folder: Path, new: Path, rows: list[dict[str, Any]], held: set[str]
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in written | gone:
             files.link_or_copy(path, new / name)
-    new.mkdir(exist_ok=True)
-    _write_rows(new / "documents.jsonl", [row for row in rows if row["version"] not in held])
+    left = [row | {"findings": _without_names(row["findings"], held)} if "findings" in row else row for row in rows]
+    write_rows(new / "documents.jsonl", [row for row in left if row["version"] not in held])
     if (folder / "chunks.jsonl").is_file():
         import numpy as np
 
-        chunks = _rows(folder / "chunks.jsonl")
+        chunks = list(read_rows(folder / "chunks.jsonl"))
         keep = [number for number, row in enumerate(chunks) if row["version"] not in held]
         np.save(new / "vectors.npy", np.load(folder / "vectors.npy")[keep])
-        _write_rows(new / "chunks.jsonl", [chunks[number] for number in keep])
+        write_rows(new / "chunks.jsonl", [chunks[number] for number in keep])
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    with open(path, encoding="utf-8", newline="\n") as lines:
-        return [json.loads(line) for line in lines if line.strip()]
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8", newline="\n")
+def _without_names(findings: list[Row], gone: set[str]) -> list[Row]:
+    """Findings but those that name one of ``gone``: "the same text as …"."""
+    return [finding for finding in findings if finding.get("of") not in gone]
 
 
 def project_erase(project: Project) -> None:

@@ -50,7 +50,7 @@ def _tell(measurement: Measurement) -> None:
     from retrieval.tasks import retrieval_measure
 
     try:
-        retrieval_measure.apply_async([str(measurement.pk)], retry=False)
+        retrieval_measure.apply_async([str(measurement.pk)], queue="default", retry=False)
     except Exception as error:  # kombu and redis raise their own kinds
         log.warning("The workers could not be told to measure: %s", error)
         _end(measurement.pk, MeasurementStatus.FAILED, error="The workers cannot be reached. Try again in a moment.")

@@ -74,7 +74,8 @@ def documents_ingest(*, project: Project, by: User | None, only_new: bool = Fals
 @transaction.atomic
 def _start(project: Project, versions: list[DocumentVersion], artifact: Artifact, by: User | None) -> Run:
     title = "Read 1 document" if len(versions) == 1 else f"Read {len(versions)} documents"  # no names: a title outlives its documents
-    run = run_create(project=project, stage=STAGE, params={}, inputs={"documents": artifact}, by=by, title=title)
+    params = {"max_megabytes": settings.UPLOAD_MAX_BYTES / 2**20}  # what could be uploaded can be read
+    run = run_create(project=project, stage=STAGE, params=params, inputs={"documents": artifact}, by=by, title=title)
     for position, version in enumerate(versions):
         mine = DocumentVersion.objects.filter(pk=version.pk, status=VersionStatus.UPLOADED)
         if not mine.update(status=VersionStatus.READING, run=run, position=position, error=None):

@@ -4,11 +4,8 @@ The order makes it safe at every point: text and chunk rows, then vectors, then 
 then what they replace leaves the index, and the index says ready last.
 """
 
-import json
-from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -17,17 +14,15 @@ from django.utils import timezone
 from engine.faults import fault
 from projects.models import Project
 from retrieval import files
-from retrieval.batches import batched
+from retrieval.batches import BATCH, batched
+from retrieval.jsonl import Row, read_rows
 from retrieval.models import Chunk, Document, DocumentVersion, Index, VersionStatus, chunk_id
-from retrieval.services.deleting import document_erase
+from retrieval.services.deleting import documents_erase
 from retrieval.services.staleness import mark_stale
 from retrieval.stores import StoredChunk, store
 from retrieval.stores.base import Space, space_of
 from runs.artifacts import artifact_path
 from runs.models import Artifact
-
-BATCH = 500  # rows in one transaction: SQLite has one writer, and others want to write too
-Row = dict[str, Any]
 
 
 def chunks_take_in(artifact: Artifact) -> None:
@@ -36,7 +31,7 @@ def chunks_take_in(artifact: Artifact) -> None:
     if project is None:
         return
     folder = artifact_path(artifact)
-    rows = {UUID(row["version"]): row for row in _lines(folder / "documents.jsonl")}
+    rows = {UUID(row["version"]): row for row in read_rows(folder / "documents.jsonl")}
     found = DocumentVersion.objects.filter(pk__in=rows, document__project=project, document__deleted_at=None)
     versions = {version.pk: version for version in found.select_related("document")}
     done = {pk for pk, version in versions.items() if version.status == VersionStatus.READY and version.artifact_id == artifact.pk}
@@ -52,15 +47,9 @@ def chunks_take_in(artifact: Artifact) -> None:
         _failed(versions[pk], rows[pk])
     fault("documents.after_ready")
     _index_done(index, artifact)
-    for document in Document.objects.filter(versions__in=rows.keys(), project=project, deleted_at__isnull=False).distinct():
-        document_erase(document)  # deleted while it was read: its text is in what the run made
-
-
-def _lines(path: Path) -> Iterator[Row]:
-    with open(path, encoding="utf-8", newline="\n") as file:
-        for line in file:
-            if line.strip():
-                yield json.loads(line)
+    deleted = Document.objects.filter(versions__in=rows.keys(), project=project, deleted_at__isnull=False).distinct()
+    if deleted:
+        documents_erase(project, deleted)  # deleted while it was read: its text is in what the run made
 
 
 def _index(project: Project, artifact: Artifact, folder: Path) -> Index:
@@ -85,7 +74,7 @@ def _chunks(folder: Path, read: set[UUID], space: Space, vectors_file: Path) -> 
     chunks = store()
     chunks.remove(space, read)
     counts: dict[UUID, int] = {}
-    wanted = ((number, row) for number, row in enumerate(_lines(folder / "chunks.jsonl")) if UUID(row["version"]) in read)
+    wanted = ((number, row) for number, row in enumerate(read_rows(folder / "chunks.jsonl")) if UUID(row["version"]) in read)
     for batch in batched(wanted, BATCH):
         with transaction.atomic():
             made = [_chunk(row) for _, row in batch]

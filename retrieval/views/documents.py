@@ -1,11 +1,11 @@
 """Pages of documents."""
 
-import csv
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.files import File
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import (
@@ -15,18 +15,20 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from engine.lib.upload_checks import labels
 from projects.guards import project_for
 from projects.models import Project
 from projects.pages import project_page
+from projects.spreadsheets import csv_download
 from retrieval import reader, selectors, services
 from retrieval.forms import BulkForm, SpanForm
 from retrieval.models import Document, DocumentVersion, VersionStatus
+from retrieval.sent_names import names_as_sent
 from retrieval.services.staleness import dependents
 
 PER_PAGE = 50
@@ -93,10 +95,11 @@ def _shown(document: Document) -> dict[str, Any]:
 
 
 @require_POST
+@names_as_sent
 def document_upload(request: HttpRequest, slug: str) -> JsonResponse:
     """One answer a file: an object for one, ``{"files": […]}`` for several."""
     project = project_for(request.user, slug, can="build")
-    files = [file for name in request.FILES for file in request.FILES.getlist(name)]
+    files = [File(file.file, name=file.sent_name) for _, files in request.FILES.lists() for file in files]
     if not files:
         refusal = {
             "name": "",
@@ -125,15 +128,16 @@ def document_read(request: HttpRequest, slug: str) -> HttpResponse:
 def document_bulk(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, can="build")
     form = BulkForm(request.POST)
+    back = f"{reverse('retrieval:documents', args=[slug])}?{request.GET.urlencode()}"
     if not form.is_valid():
         messages.error(request, "Choose documents and what to do with them.")
-        return redirect("retrieval:documents", slug)
+        return redirect(back)
     ids = list(_listed(request, project).values_list("pk", flat=True)) if form.cleaned_data["all"] else form.ids
     if form.cleaned_data["action"] == "delete":
         _say(request, services.documents_delete(project=project, documents=ids, by=request.user), "deleted")
     else:
         _say(request, services.documents_retry(project=project, documents=ids, by=request.user), "will be read again")
-    return redirect("retrieval:documents", slug)
+    return redirect(back)
 
 
 def _say(request: HttpRequest, count: int, what: str) -> None:
@@ -146,58 +150,23 @@ def _say(request: HttpRequest, count: int, what: str) -> None:
         )
 
 
+EXPORTED = ("name", "title", "version", "status", "pages", "passages", "language", "bytes", "sha256", "findings", "error")
+
+
 @require_safe
 def document_export(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The table as CSV, filtered as on the page."""
     project = project_for(request.user, slug)
-    heads = [
-        "name",
-        "title",
-        "version",
-        "status",
-        "pages",
-        "passages",
-        "language",
-        "bytes",
-        "sha256",
-        "findings",
-        "error",
-    ]
-
-    def lines() -> Any:
-        writer = csv.writer(_Echo())
-        yield writer.writerow(heads)
-        for document in _listed(request, project).iterator(chunk_size=500):
-            one = document.latest
-            if one is not None:
-                found = "; ".join(finding.get("message", "") for finding in one.findings)
-                row = [
-                    document.name,
-                    one.title,
-                    one.number,
-                    one.status,
-                    one.pages,
-                    one.chunk_count,
-                    one.language,
-                    one.bytes,
-                    one.sha256,
-                    found,
-                ]
-                yield writer.writerow([_cell(value) for value in [*row, (one.error or {}).get("message", "")]])
-
-    answer = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{project.slug}-documents.csv"'
-    return answer
+    documents = _listed(request, project).iterator(chunk_size=500)
+    return csv_download(f"{project.slug}-documents", EXPORTED, (_exported(document) for document in documents if document.latest))
 
 
-class _Echo:
-    def write(self, value: str) -> str:
-        return value
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula stays a text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+def _exported(document: Document) -> list[Any]:
+    one = document.latest
+    assert one is not None
+    findings = "; ".join(finding.get("message", "") for finding in one.findings)
+    figures = [one.number, one.status, one.pages, one.chunk_count, one.language, one.bytes, one.sha256]
+    return [document.name, one.title, *figures, findings, (one.error or {}).get("message", "")]
 
 
 # --- one document ---

@@ -78,7 +78,7 @@ def dataset(project: Project, train: int = 120, validation: int = 12, test: int 
         )
         for name, count in (("train", train), ("validation", validation), ("test", test))
     }
-    return artifact(project, "dataset", {**files, "card.json": "{}"}, facts={"version": 1})
+    return artifact(project, "dataset", {**files, "card.json": "{}"})
 
 
 def adapter(project: Project, base_model: Artifact, data: Artifact, title: str = "First") -> Artifact:

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from catalogue import downloading
-from catalogue.models import BaseModelDownload
+from catalogue.models import SILENT, BaseModelDownload
 from catalogue.selectors import base_model, download_folder
 from catalogue.services import CatalogueError
 from projects.models import User
@@ -79,7 +79,11 @@ def test_it_is_started_once_and_again_when_its_worker_died(owner: User) -> None:
     downloading.base_model_download(key=KEY, by=owner)
     BaseModelDownload.objects.update(state="RUNNING")
     assert downloading.base_model_download(key=KEY, by=owner).state == "RUNNING"
-    BaseModelDownload.objects.update(updated_at=timezone.now() - 2 * downloading.SILENT)
+    state = base_model(KEY)
+    assert state is not None and state.downloading
+    BaseModelDownload.objects.update(updated_at=timezone.now() - 2 * SILENT)
+    state = base_model(KEY)
+    assert state is not None and not state.downloading  # or the page would offer no way to start it again
     assert downloading.base_model_download(key=KEY, by=owner).state == "WAITING"
 
 

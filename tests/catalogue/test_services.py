@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from catalogue import families, services
 from catalogue.models import LocalModel
@@ -132,6 +133,14 @@ def test_a_model_in_parts_is_put_together_and_checked(tmp_path: Path, settings: 
     damaged = replace(spec, key="damaged", source=replace(source, sha256="0" * 64))
     with pytest.raises(services.CatalogueError, match="damaged"):
         services._source_file(damaged, place)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_large_file_is_put_together_before_the_database_is_locked(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = list[bool]()
+    monkeypatch.setattr(services, "_source_file", lambda spec, place: locked.append(connection.in_atomic_block) or place)
+    services.base_model_ensure(key=made.BASE_KEY, by=owner)
+    assert locked == [False]
 
 
 def test_base_models_are_artifacts_of_no_project(owner: User) -> None:

@@ -11,8 +11,10 @@ from django.test import Client
 from django.urls import reverse
 
 from catalogue.tree import family_tree
+from curation.models import DatasetVersion
 from evaluation.services import report_take_in
-from projects.models import Project, User
+from projects import audit
+from projects.models import AuditEvent, Project, User
 from runs.artifacts import artifact_path
 from runs.models import Artifact
 from tests.catalogue import made
@@ -68,6 +70,21 @@ def test_the_card_tells_hashes_seeds_and_data(viewer: User, project: Project, fa
     assert reverse("playground:chat", args=[project.slug]) + f"?model={small.pk}" in text
     card = client_for(viewer).get(reverse("catalogue:card_file", args=[project.slug, small.pk]))
     assert family["data"].sha256 in card.content.decode()
+
+
+def test_the_card_names_licence_dataset_version_and_approvals(
+    viewer: User, owner: User, project: Project, family: dict[str, Artifact], client_for: ClientFor
+) -> None:
+    data, card = family["data"], reverse("catalogue:card_file", args=[project.slug, family["gguf"].pk])
+    DatasetVersion.objects.create(
+        project=project, artifact=data, number=3, counts={}, sha256=data.sha256, seed=7, documents={}, created_by=owner
+    )
+    audit.record(project, owner, "dataset.cut", "v3")
+    AuditEvent.objects.update(at=family["adapter"].created_at)
+    text = client_for(viewer).get(card).content.decode()
+    assert f"Dataset version “Version 3”, sha256 {data.sha256}" in text
+    assert "- Licence of the base model: Apache 2.0" in text
+    assert "Olivia, dataset.cut" in text
 
 
 def test_a_gguf_comes_as_the_file_itself(engineer: User, project: Project, family: dict[str, Artifact], client_for: ClientFor) -> None:

@@ -14,7 +14,7 @@ from evaluation.selectors import scores_of
 from evaluation.services import report_take_in
 from evaluation.verdicts import uninformative, verdicts
 from projects.models import Project, User
-from runs.artifacts import artifact_path
+from runs.artifacts import artifact_erase, artifact_path
 from runs.models import Artifact
 from tests.catalogue import made
 
@@ -152,6 +152,12 @@ def test_the_report_page_shows_verdicts_tiles_and_answers(viewer: User, project:
     assert "Question 29?" in second
 
 
+def test_a_report_whose_files_are_gone_says_that_it_kept_no_answers(viewer: User, report: Report, client_for: ClientFor) -> None:
+    artifact_erase(report.artifact)
+    text = client_for(viewer).get(report.get_absolute_url()).content.decode()
+    assert "This report kept no answers." in text and "No answers match" not in text
+
+
 def test_pages_cost_the_same_however_many_reports_there_are(
     viewer: User, project: Project, report: Report, client_for: ClientFor, django_assert_max_num_queries: Any
 ) -> None:
@@ -174,7 +180,8 @@ def test_reports_download_as_json_and_csv(viewer: User, project: Project, report
     data = client.get(reverse("evaluation:report_file", args=[project.slug, report.pk]))
     assert data.json()["pairs"] == 60
     assert "attachment" in data["Content-Disposition"]
-    answers = client.get(reverse("evaluation:answers_file", args=[project.slug, report.pk])).content.decode()
+    download = client.get(reverse("evaluation:answers_file", args=[project.slug, report.pk]))
+    answers = b"".join(download.streaming_content).decode()  # type: ignore[attr-defined]
     assert answers.count("\n") == 31
     assert "'=Tuned" in answers
 

@@ -1,5 +1,7 @@
 """The guides' own decisions, as a table: their tree, their matrix, their scenarios, their checklist."""
 
+from dataclasses import replace
+
 import pytest
 
 from catalogue.families import load as load_models
@@ -136,6 +138,18 @@ def test_too_few_pairs_are_a_caution_not_a_secret():
 )
 def test_the_first_model_fits_hardware_and_use(answers, first):
     assert recommend(**{**CALM, **answers}).base_key == first
+
+
+def test_where_it_must_be_small_the_smaller_of_two_alike_comes_first():
+    keys = [model.key for model in recommend(**{**CALM, "limits": ["smallest"], "hardware": "gpu_8"}).models]
+    assert keys.index("smollm2-135m-instruct") < keys.index("llama-3.2-1b-instruct") < keys.index("llama-3.2-3b-instruct")
+    assert keys.index("gemma-3-270m") < keys.index("gemma-2-2b-it")
+
+
+def test_a_model_of_unknown_size_is_not_said_to_fit():
+    unknown = replace(MODELS[0].spec, key="a-gguf-file", parameters=0, memory_fp16=0, memory_4bit=0)
+    given = {question: (value,) for question, value in CALM.items()} | {"limits": ("smallest",)}
+    assert "a-gguf-file" not in {model.key for model in recommending.recommend(given, models=[*MODELS, Known(unknown, here=True)]).models}
 
 
 @pytest.mark.parametrize("hardware", ["cpu", "gpu_4", "gpu_8", "gpu_24", "gpu_80"])

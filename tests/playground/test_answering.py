@@ -2,28 +2,59 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 from django.urls import reverse
 
 from playground.models import Message
 from projects.models import Project, User
-from runs.artifacts import artifact_register
+from retrieval.embedding import EmbedderAway
+from retrieval.stores import StoreError
+from runs.artifacts import artifact_erase, artifact_register
+from runs.models import Artifact
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
 
-async def test_without_a_model_server_it_says_what_to_do(project: Project, viewer: User, tmp_path: Path, settings: object) -> None:
-    from asgiref.sync import sync_to_async
-
-    settings.SERVE_URL = "http://127.0.0.1:9/v1"  # type: ignore[attr-defined]
+@pytest.fixture
+def model(project: Project, tmp_path: Path) -> Artifact:
     (tmp_path / "gguf").mkdir()
     (tmp_path / "gguf" / "model.gguf").write_bytes(b"GGUF")
-    model = await sync_to_async(artifact_register)(project=project, kind="gguf-model", folder=tmp_path / "gguf")
+    return artifact_register(project=project, kind="gguf-model", folder=tmp_path / "gguf")
+
+
+async def asked(project: Project, by: User, address: str = "", **data: str) -> list[dict[str, Any]]:
     client = AsyncClient()
-    await client.aforce_login(viewer)
-    answer = await client.post(reverse("playground:ask", args=[project.slug]), {"question": "Hello", "model": str(model.pk)})
-    lines = [json.loads(part) async for part in answer.streaming_content]
+    await client.aforce_login(by)
+    answer = await client.post(address or reverse("playground:ask", args=[project.slug]), {"question": "Hello", **data})
+    return [json.loads(part) async for part in answer.streaming_content]
+
+
+async def test_without_a_model_server_it_says_what_to_do(project: Project, viewer: User, model: Artifact, settings: Any) -> None:
+    settings.SERVE_URL = "http://127.0.0.1:9/v1"
+    lines = await asked(project, viewer, model=str(model.pk))
     assert "cannot be reached" in lines[-1]["error"]
     assert await Message.objects.filter(role="user").acount() == 1
+
+
+async def test_a_model_that_was_erased_is_said_to_be_gone(project: Project, viewer: User, model: Artifact, settings: Any) -> None:
+    settings.SERVE_URL = "http://127.0.0.1:9/v1"
+    (first, *_) = await asked(project, viewer, model=str(model.pk))
+    await sync_to_async(artifact_erase)(model)
+    lines = await asked(project, viewer, address=f"{first['conversation']}ask/")
+    assert "was deleted" in lines[-1]["error"] and "another model" in lines[-1]["mend"]
+
+
+@pytest.mark.parametrize("error", [EmbedderAway("Nobody embeds."), StoreError("Nobody searches.")])
+async def test_without_search_it_says_what_to_do(
+    project: Project, viewer: User, model: Artifact, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("playground.answering.find_passages", away)
+    lines = await asked(project, viewer, model=str(model.pk), with_documents="on")
+    assert str(error) in lines[-1]["error"] and "without them" in lines[-1]["mend"]

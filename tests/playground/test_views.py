@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from playground.models import Conversation, Feedback, Message
-from playground.services import conversation_create
+from playground.services import citations_erase, conversation_create
 from projects.models import Project, User
 from runs.artifacts import artifact_register
 from runs.models import Artifact
@@ -58,6 +61,19 @@ def test_a_conversation_is_its_owner_s_alone(project: Project, engineer: User, c
     assert client_for(conversation.user).get(address).status_code == 200
 
 
+def test_the_chat_costs_the_same_however_many_conversations_there_are(
+    project: Project, viewer: User, model: Artifact, conversation: Conversation, client_for: ClientFor
+) -> None:
+    client, counts = client_for(viewer), []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as seen:
+            client.get(reverse("playground:chat", args=[project.slug]))
+        counts.append(len(seen))
+        for number in range(5):
+            conversation_create(project=project, user=viewer, model=model, question=f"{number}?", with_documents=False)
+    assert counts[0] == counts[1]
+
+
 def test_what_a_model_says_is_shown_as_text(project: Project, viewer: User, conversation: Conversation, client_for: ClientFor) -> None:
     Message.objects.create(conversation=conversation, role="assistant", text="<script>alert(1)</script>")
     page = client_for(viewer).get(reverse("playground:conversation", args=[project.slug, conversation.pk])).content.decode()
@@ -81,3 +97,15 @@ def test_a_conversation_with_a_cited_answer_shows_where_it_stands(
     page = client_for(viewer).get(reverse("playground:conversation", args=[project.slug, conversation.pk])).content.decode()
     assert "with.md" in page and "page 2" in page
     assert f"/documents/{document}/?start=5&amp;end=9" in page
+
+
+def test_a_citation_keeps_nothing_of_a_document_that_was_erased(project: Project, conversation: Conversation) -> None:
+    kept, gone = UUID(int=1), UUID(int=2)
+    cited = [
+        {"document": str(key), "version": str(key), "name": f"{key.int}.md", "page": 2, "start": 5, "end": 9, "text": "words"}
+        for key in (kept, gone)
+    ]
+    message = Message.objects.create(conversation=conversation, role="assistant", text="A suite.", citations=cited)
+    citations_erase(project=project, versions=[gone])
+    message.refresh_from_db()
+    assert [(one.name, one.text, one.start) for one in message.cited] == [("1.md", "words", 5), ("A deleted document", "", 5)]

@@ -1,9 +1,11 @@
 """Signing in: by password, by link, after too many tries, and after forgetting."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -30,6 +32,19 @@ def test_passwords_are_kept_as_argon2(ada: User) -> None:
 
 def test_she_signs_in_however_she_writes_her_address(ada: User, client: Client) -> None:
     assert sign_in(client, PASSWORD, "Ada@Example.org") == 302
+
+
+def test_a_password_can_be_changed_on_the_console(ada: User, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter(["password", "password", "a sound new password", "a sound new password"])  # the first is refused as too common
+    monkeypatch.setattr("getpass.getpass", lambda *_, **__: next(said))
+    call_command("changepassword", "ada@example.org", stdout=StringIO(), stderr=StringIO())
+    assert sign_in(client, PASSWORD) == 200
+    assert sign_in(client, "a sound new password") == 302
+
+
+def test_a_password_of_nobody_cannot_be_changed_on_the_console() -> None:
+    with pytest.raises(CommandError, match="nobody@"):
+        call_command("changepassword", "nobody@example.org")
 
 
 def test_after_eight_wrong_tries_signing_in_is_paused_even_with_the_right_password(ada: User, client: Client) -> None:

@@ -13,6 +13,7 @@ from projects.roles import Role
 from projects.services import (
     ProjectError,
     invitation_accept,
+    invitation_accept_anew,
     invitation_create,
     invitation_revoke,
     membership_remove,
@@ -108,3 +109,33 @@ def test_the_page_of_projects_takes_as_many_queries_for_ten_as_for_one(owner: Us
             client.get(reverse("projects:list"))
         counts.append(len(captured))
     assert counts[0] == counts[1]
+
+
+def test_the_log_of_changed_settings_keeps_what_stood_there_before(
+    project: Project, owner: User, client_for: Callable[[User], Client]
+) -> None:
+    new = {"name": "Pumps", "domain": "Pump service", "description": ""}
+    client_for(owner).post(reverse("projects:settings", args=[project.slug]), new)
+    event = AuditEvent.objects.get(action="project.update")
+    assert event.before == {"name": "Python reference", "domain": "Python", "description": ""}
+    assert event.after == new and Project.objects.get(pk=project.pk).name == "Pumps"
+
+
+def test_an_invitation_that_was_withdrawn_meanwhile_makes_no_account(project: Project, owner: User) -> None:
+    invitation, token = invitation_create(project=project, role="viewer", by=owner)
+    invitation_revoke(invitation=invitation, by=owner)
+    with pytest.raises(ProjectError):
+        invitation_accept_anew(token=token, email="late@example.org", name="Lea", password="a long enough one")
+    assert not User.objects.filter(email="late@example.org").exists()
+
+
+def test_who_is_refused_is_told_what_their_role_lacks(project: Project, viewer: User, client_for: Callable[[User], Client]) -> None:
+    client = client_for(viewer)
+    assert "As viewer you cannot manage members" in client.get(reverse("projects:settings", args=[project.slug])).content.decode()
+    assert "Only an administrator of this studio" in client.get(reverse("people")).content.decode()
+
+
+@pytest.mark.parametrize(("name", "shown", "initials"), [("Ada Lovelace", "Ada Lovelace", "AL"), ("", "ada.byron@example.org", "AB")])
+def test_the_top_bar_names_the_person(name: str, shown: str, initials: str, client_for: Callable[[User], Client]) -> None:
+    page = client_for(User.objects.create_user("ada.byron@example.org", None, name=name)).get(reverse("projects:list")).content.decode()
+    assert f"Signed in as {shown}" in page and f'aria-hidden="true">{initials}<' in page

@@ -63,7 +63,7 @@ def chunks_folder(folder: Path, versions: list[DocumentVersion], texts: dict[str
             text = texts[version.document.name]
             row: dict[str, Any] = {
                 "id": str(version.document_id), "version": str(version.pk), "name": version.document.name, "status": "ok",
-                "title": text.split("\n")[0].strip("# "), "language": "en", "pages": 1, "characters": len(text),
+                "title": text.split("\n")[0].strip("# "), "language": "eng", "pages": 1, "characters": len(text),
                 "text_file": f"texts/{version.pk}.txt", "page_starts": [0], "error": None,
                 "findings": [{"code": "thin", "message": "Little text."}],
             }  # fmt: skip

@@ -66,6 +66,23 @@ def test_the_tombstone_keeps_the_hash_and_no_name(project: Project, owner: User,
     assert event.actor == owner and event.before == {"sha256": secret.sha256}
 
 
+def test_no_finding_of_another_document_keeps_its_name(project: Project, owner: User, secret: Document) -> None:
+    documents_upload(project=project, files=[upload("twin.md", f"# {SECRET}\n\nThe {SECRET} patient was treated in March.\n")], by=owner)
+    twin = DocumentVersion.objects.get(document__name="twin.md")
+    other = DocumentVersion.objects.get(document__name="other.md")
+    DocumentVersion.objects.filter(pk=other.pk).update(
+        findings=[
+            {"code": "duplicate", "message": "As “secret.md”.", "of": str(secret.current_id)},
+            {"code": "thin", "message": "Little text."},
+        ]
+    )
+    assert "secret.md" in twin.findings[0]["message"]
+    documents_delete(project=project, documents=[secret.pk], by=owner)
+    twin.refresh_from_db()
+    other.refresh_from_db()
+    assert twin.findings == [] and [finding["code"] for finding in other.findings] == ["thin"]
+
+
 def test_the_name_is_free_again(project: Project, owner: User, secret: Document) -> None:
     documents_delete(project=project, documents=[secret.pk], by=owner)
     (result,) = documents_upload(project=project, files=[upload("secret.md", "# New\n")], by=owner)
@@ -83,13 +100,25 @@ def test_an_erasure_that_died_is_finished_by_the_next(
     from retrieval.services import deleting
 
     with monkeypatch.context() as patch:
-        patch.setattr(deleting, "_erase_from", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+        patch.setattr(deleting, "artifact_without", lambda *_, **__: (_ for _ in ()).throw(OSError("disk")))
         with pytest.raises(OSError, match="disk"):
             documents_delete(project=project, documents=[secret.pk], by=owner)
     assert files_with(SECRET)
     assert search(project, SECRET, mode="keyword") == []
     documents_delete(project=project, documents=[], by=owner)
     assert files_with(SECRET) == []
+
+
+def test_many_documents_are_taken_out_of_the_index_at_once(
+    project: Project, owner: User, secret: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retrieval.stores.lance import LanceStore
+
+    calls, remove = list[object](), LanceStore.remove
+    monkeypatch.setattr(LanceStore, "remove", lambda *args, **more: calls.append(args) or remove(*args, **more))
+    everything = list(Document.objects.filter(project=project).values_list("pk", flat=True))
+    assert documents_delete(project=project, documents=everything, by=owner) == len(everything) > 3
+    assert len(calls) == 1 and Index.objects.get().chunk_count == 0
 
 
 def test_a_document_of_another_project_is_not_touched(project: Project, outsider: User, secret: Document) -> None:

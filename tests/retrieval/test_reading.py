@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,12 @@ def test_one_run_gets_every_waiting_version(project: Project, owner: User, uploa
     assert {row["name"]: (folder / row["file"]).read_text() for row in rows} == TEXTS
     assert {row["version"] for row in rows} == {str(version.pk) for version in uploaded}
     assert all(set(row) == {"id", "version", "name", "file", "media_type"} for row in rows)
+
+
+def test_what_could_be_uploaded_is_not_too_large_to_be_read(project: Project, owner: User, settings: Any) -> None:
+    settings.UPLOAD_MAX_BYTES = 300 * 2**20
+    documents_upload(project=project, files=[upload("a.md", "# A\n")], by=owner)
+    assert documents_ingest(project=project, by=owner).params["max_megabytes"] == 300
 
 
 def test_with_nothing_waiting_it_answers_the_live_run_or_says_so(project: Project, owner: User, uploaded: list[DocumentVersion]) -> None:

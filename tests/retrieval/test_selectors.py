@@ -3,7 +3,7 @@
 import pytest
 
 from retrieval.models import DocumentVersion
-from retrieval.selectors import Step, step_of
+from retrieval.selectors import Step, language_word, step_of
 from runs.models import Run, Status
 
 
@@ -28,3 +28,10 @@ def test_it_says_where_a_document_stands(phase: str, done: int, total: int, posi
 
 def test_a_queued_run_waits_for_a_worker() -> None:
     assert step_of(DocumentVersion(run=Run(status=Status.QUEUED))).words == "Waiting for a worker"
+
+
+@pytest.mark.parametrize(
+    ("code", "word"), [("eng", "English"), ("spa", "Spanish"), ("por", "Portuguese"), ("tlh", "tlh"), ("", "Not recognised")]
+)
+def test_a_language_is_named_by_the_code_that_reading_writes(code: str, word: str) -> None:
+    assert language_word(code) == word

@@ -25,7 +25,7 @@ def stored(project: Project) -> int:
 
 def test_it_brings_texts_passages_and_vectors_in(project: Project, library: list[DocumentVersion]) -> None:
     version = DocumentVersion.objects.get(document__name="with.md")
-    assert version.status == VersionStatus.READY and version.language == "en" and version.title == "The with statement"
+    assert version.status == VersionStatus.READY and version.language == "eng" and version.title == "The with statement"
     assert version.text() == TEXTS["with.md"]
     for chunk in Chunk.objects.all():
         assert chunk.text == chunk.version.text()[chunk.start : chunk.end]

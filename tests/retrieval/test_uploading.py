@@ -5,8 +5,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 
+from dslm_studio import environment
 from projects.models import AuditEvent, Project, User
 from retrieval.files import root
 from retrieval.models import Document, DocumentVersion, VersionStatus
@@ -40,15 +42,11 @@ def bomb() -> bytes:
     return data.getvalue()
 
 
-PDF_ENCRYPTED = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer << /Encrypt 5 0 R >>\n%%EOF"
-
-
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("empty.md", b"", "empty"),
         ("zero.pdf", b"", "empty"),
-        ("secret.pdf", PDF_ENCRYPTED, "password"),
         ("not-really.pdf", b"just text", "content is"),
         ("bomb.docx", None, "unpack"),
         ("virus.exe", b"MZ\x00", "type"),
@@ -75,6 +73,12 @@ def test_a_file_over_the_limit_is_refused(project: Project, owner: User, setting
     settings.UPLOAD_MAX_BYTES = 10  # type: ignore[attr-defined]
     (result,) = send(project, owner, upload("long.md", "x" * 11))
     assert not result.ok and "limit" in result.message
+
+
+def test_a_limit_that_no_stage_could_keep_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_UPLOAD_MAX_MB", "2001")
+    with pytest.raises(ImproperlyConfigured, match="at most 2000"):
+        environment.number("STUDIO_UPLOAD_MAX_MB", 100, most=2000)
 
 
 def test_text_that_is_not_utf_8_is_kept_for_the_reader_to_judge(project: Project, owner: User) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
@@ -61,8 +62,39 @@ def test_an_upload_answers_each_file_with_what_became_of_it(project: Project, en
     assert [one["ok"] for one in both.json()["files"]] == [True, False]
     none = client.post(url("upload", project))
     assert none.status_code == 400 and not none.json()["ok"]
-    sneaky = client.post(url("upload", project), {"file": upload("../../etc/e.md", "# E\n")})
-    assert sneaky.json()["name"] == "e.md" and Document.objects.filter(name="e.md").exists()
+
+
+def multipart(**files: bytes) -> bytes:
+    """A form as any client may send it: field → name of the file, as it stands."""
+    part = b'--X\r\nContent-Disposition: form-data; name="%b"; filename="%b"\r\nContent-Type: text/markdown\r\n\r\n# E\n\r\n'
+    return b"".join(part % (field.encode(), name) for field, name in files.items()) + b"--X--\r\n"
+
+
+@pytest.mark.parametrize("name", [b"../../etc/e.md", b"..\\\\e.md", b"folder/e.md", b".."])
+def test_a_name_with_a_folder_is_refused_on_its_own_row_and_not_changed(
+    name: bytes, project: Project, engineer: User, client_for: For
+) -> None:
+    body = multipart(first=name, second="Maß &amp; Zahl.md".encode())
+    bad, good = client_for(engineer).post(url("upload", project), body, content_type="multipart/form-data; boundary=X").json()["files"]
+    assert not bad["ok"] and "name" in bad["message"] and "Rename" in bad["mend"]
+    assert good["ok"] and good["name"] == "Maß &amp; Zahl.md"
+    assert [document.name for document in Document.objects.all()] == ["Maß &amp; Zahl.md"]
+
+
+def test_a_large_file_keeps_its_name_and_bytes(project: Project, engineer: User, client_for: For, settings: Any) -> None:
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10  # larger ones are written to disk while they come in
+    assert client_for(engineer).post(url("upload", project), {"file": upload("long.md", "x" * 5000)}).json()["name"] == "long.md"
+    assert DocumentVersion.objects.get().path.read_text() == "x" * 5000
+
+
+def test_an_upload_needs_the_page_s_token(project: Project, engineer: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(engineer)
+    assert client.post(url("upload", project), {"file": upload("a.md", "# A\n")}).status_code == 403
+    client.get(url("documents", project))
+    token = client.cookies["csrftoken"].value
+    taken = client.post(url("upload", project), {"file": upload("a.md", "# A\n")}, headers={"X-CSRFToken": token})
+    assert taken.status_code == 200
 
 
 def test_an_empty_project_is_taught_the_next_step(project: Project, owner: User, client_for: For) -> None:
@@ -93,7 +125,7 @@ def test_search_filter_and_sort_narrow_the_table(project: Project, owner: User, 
 
     assert names(sort="-name") == ["yield.md", "with.md", "names.md"]
     assert names(q="yield") == ["yield.md"]
-    assert names(status="FAILED") == [] and len(names(language="en")) == 3 and len(names(finding="any")) == 3
+    assert names(status="FAILED") == [] and len(names(language="eng")) == 3 and len(names(finding="any")) == 3
     assert len(names(sort="nonsense", status="nonsense")) == 0 and len(names(sort="; drop")) == 3
 
 
@@ -128,7 +160,8 @@ def test_bulk_deletes_what_is_chosen_or_all_that_match(
     client = client_for(owner)
     client.post(url("bulk", project), {"action": "delete", "ids": [str(library[0].document_id)]})
     assert Document.objects.filter(deleted_at=None).count() == 2
-    client.post(url("bulk", project) + "?q=yield", {"action": "delete", "all": "1"})
+    answer = client.post(url("bulk", project) + "?q=yield", {"action": "delete", "all": "1"})
+    assert answer.headers["Location"].endswith("?q=yield")  # the table is as it was left
     assert [document.name for document in Document.objects.filter(deleted_at=None)] == ["with.md"]
     assert client.post(url("bulk", project), {"action": "nonsense"}).status_code == 302
     assert client.post(url("bulk", project), {"action": "delete", "ids": ["nonsense"]}).status_code == 302
