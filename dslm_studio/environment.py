@@ -1,5 +1,6 @@
 """Settings read from the environment, typed; a value that cannot be read is said at start-up, not at the first click."""
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -24,16 +25,27 @@ def flag(name: str, default: bool = False) -> bool:
     raise ImproperlyConfigured(f"{name} must be yes or no, not {value!r}.")
 
 
-def number(name: str, default: int) -> int:
+def number(name: str, default: int, most: int | None = None) -> int:
     value = os.environ.get(name, "").strip()
     try:
-        return int(value) if value else default
+        found = int(value) if value else default
     except ValueError:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+    if most is not None and found > most:
+        raise ImproperlyConfigured(f"{name} must be at most {most}, not {found}.")
+    return found
 
 
 def words(name: str) -> list[str]:
     return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+
+
+def recorded(file: Path, name: str) -> str:
+    """The text under ``name`` in a JSON file; empty when there is none."""
+    try:
+        return str(json.loads(file.read_text()).get(name) or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def secret(name: str, file: Path) -> str:

@@ -1,6 +1,7 @@
 """How much memory the whole studio takes while the demo is built."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -35,11 +36,14 @@ def _resident(process: psutil.Process) -> int:
 
 
 class PeakMemory:
-    """Looks at `resident_bytes` twice a second while the ``with`` block runs; ``bytes`` is the most it saw."""
+    """Looks at `resident_bytes` twice a second while the ``with`` block runs, and calls ``looked``; ``bytes`` is the most it saw.
 
-    def __init__(self, home: Path) -> None:
-        self.bytes = 0
-        self._home = home
+    It begins with ``earlier``, what others saw.
+    """
+
+    def __init__(self, home: Path, earlier: int = 0, looked: Callable[[], None] = lambda: None) -> None:
+        self.bytes = earlier
+        self._home, self._looked = home, looked
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
 
@@ -54,3 +58,4 @@ class PeakMemory:
     def _watch(self) -> None:
         while not self._end.wait(LOOK_EVERY):
             self.bytes = max(self.bytes, resident_bytes(self._home))
+            self._looked()

@@ -3,13 +3,15 @@
 import json
 from typing import Any
 
+from django.db.models import Max, Min
+
 from curation.models import DatasetVersion, Pair, PairStatus
 from dslm_studio.demo.steps import run_of
 from playground.models import Message
 from projects.models import Project
 from retrieval.models import Chunk, Document
 from runs.artifacts import artifact_path
-from runs.models import Run
+from runs.models import Run, RunEvent
 
 # What a team with a stable reference, no machine-learning engineers and a laptop answers in the wizard
 ANSWERS: dict[str, str | list[str]] = {
@@ -39,6 +41,16 @@ def run_result(run: Run) -> str:
     return ""
 
 
+def seconds_of(run: Run) -> float:
+    """How long ``run`` worked, its earlier attempts and the runs whose place it took included."""
+    line = [run]
+    while before := line[-1].rerun_of:
+        line.append(before)
+    said = RunEvent.objects.filter(run__in=line).exclude(type="status").exclude(run=run, attempt=run.attempt)
+    attempts = said.order_by().values("run", "attempt").annotate(seconds=Max("ts") - Min("ts"))
+    return (run.seconds or 0.0) + sum(attempt["seconds"] for attempt in attempts)
+
+
 def evaluation_of(run: Run) -> dict[str, Any]:
     """The report.json that the evaluation wrote."""
     artifact = run.output("report")
@@ -49,7 +61,6 @@ def evaluation_of(run: Run) -> dict[str, Any]:
 def report(
     project: Project,
     dataset: DatasetVersion,
-    seconds: dict[str, float],
     retrieval: dict[str, Any],
     answer: Message,
     citations: dict[str, Any],
@@ -63,7 +74,6 @@ def report(
     sides = {side: {name: evaluated[side][name]["value"] for name in figures} for side in ("base", "tuned")}
     gain = {name: [evaluated["gain"][name]["low"], evaluated["gain"][name]["high"]] for name in ("loss", "token_f1")}
     return {
-        "seconds": seconds,
         "documents": Document.objects.filter(project=project).count(),
         "chunks": chunk_count(project),
         "pairs": Pair.objects.filter(project=project, status=PairStatus.APPROVED).count(),
@@ -96,6 +106,7 @@ def in_words(made: dict[str, Any]) -> str:
     base, tuned, gain = evaluation["base"], evaluation["tuned"], evaluation["gain"]
     f1 = gain["token_f1"]
     found, by_words = f"{retrieval['recall_at_5']:.0%}", f"{retrieval['keyword_only_recall_at_5']:.0%}"
+    memory = f" and at most {made['memory']['peak_resident_bytes'] / 1e9:.1f} GB of memory" if "memory" in made else ""
     strangers = f"{chat['off_topic_cited']} of {chat['off_topic_questions']} off-topic questions got a citation"
     lines = [
         "",
@@ -105,6 +116,6 @@ def in_words(made: dict[str, Any]) -> str:
         f"    general   {base['general_loss']:.3f} → {tuned['general_loss']:.3f}   loss per token on general text",
         f"  Search finds the passages of {found} of {retrieval['queries']} questions among five ({by_words} by keywords alone).",
         f"  {chat['cited_right']:.0%} of {chat['citations_given']} cited spans hold the answer; {strangers}.",
-        f"  Took {made['seconds']['total'] / 60:.1f} minutes and at most {made['memory']['peak_resident_bytes'] / 1e9:.1f} GB of memory.",
+        f"  Took {made['seconds']['total'] / 60:.1f} minutes{memory}.",
     ]
     return "\n".join(lines)

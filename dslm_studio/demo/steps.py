@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
 
-from catalogue.selectors import base_model
 from catalogue.services import base_model_ensure
 from curation.models import DatasetVersion, Pair, PairStatus
 from curation.services import dataset_version_cut, pairs_approve_by_rule, pairs_generate
@@ -21,16 +21,18 @@ from playground.answering import Answer, answer_stream
 from playground.models import Conversation, Message
 from projects.models import Project, User
 from projects.services import project_create
-from retrieval.models import Document
-from retrieval.services import documents_upload, ingest_waiting
-from runs.models import Artifact, Run, Status
-from training.models import Pipeline
+from retrieval.models import Document, DocumentVersion, VersionStatus
+from retrieval.services import documents_ingest, documents_retry, documents_upload, run_ended
+from runs.models import RESUMABLE, Artifact, Run, Status
+from runs.services import Source, run_can_resume, run_create, run_resume
+from training.models import Pipeline, PipelineRun
 from training.services import pipeline_launch
 
 NAME = "Python language reference"
 BASE_MODEL = "smollm2-135m-instruct"
 SEED = 7
 LOOK_EVERY = 0.3  # seconds
+BEGAN = timezone.now()  # this start of the demo
 QUESTION = "What does the nonlocal statement do?"
 
 
@@ -38,19 +40,26 @@ class DemoError(Exception):
     """A step of the demo did not succeed."""
 
 
-def wait_for(run: Run, step: Step) -> Run:
-    """Watch ``run`` to its end. Raises ``DemoError`` unless it succeeded."""
-    while True:
-        run = Run.objects.get(pk=run.pk)
-        if run.status == Status.SUCCEEDED:
-            return run
-        if run.is_ended:
-            error = run.error or {}
-            mend = f" {error['mend']}" if error.get("mend") else ""
-            raise DemoError(f"{run.title} {run.get_status_display().lower()}: {error.get('message', 'no reason given')}.{mend}")
+def watch(run: Run, step: Step) -> Run:
+    """``run`` once it has ended, however it did."""
+    while not (run := Run.objects.select_related("project").get(pk=run.pk)).is_ended:
         progress = run.progress
         step.say(run.phase or run.get_status_display(), progress.get("done"), progress.get("total"), progress.get("seconds_left"))
         time.sleep(LOOK_EVERY)
+    return run
+
+
+def wait_for(run: Run, step: Step, again: Callable[[Run], Run]) -> Run:
+    """``run`` once it has succeeded; what an earlier start left unfinished is begun ``again``. Raises ``DemoError`` for any other end."""
+    run = watch(run, step)
+    if run.status != Status.SUCCEEDED and (run.started_at is None or run.started_at < BEGAN):
+        run = watch(again(run), step)
+    if run.status != Status.SUCCEEDED:
+        error = run.error or {}
+        message = error.get("message", "no reason given").rstrip(".")
+        mend = error.get("mend") or "Start the demo again: it goes on from here."
+        raise DemoError(f"{run.title} {run.get_status_display().lower()}: {message}. {mend}")
+    return run
 
 
 def ensure_project(by: User) -> Project:
@@ -65,17 +74,22 @@ def ensure_plan(project: Project, by: User, answers: Mapping[str, Any]) -> Plan:
 
 def ensure_documents(project: Project, by: User, step: Step) -> int:
     """Write the corpus, upload it, wait until it is read. Returns the number of documents."""
-    if not Document.objects.filter(project=project).exists():
-        files = corpus.write(settings.STUDIO_HOME / "demo" / "documents")
-        step.say(f"uploading {len(files)} files")
-        _upload(project, by, files)
-    ingest_waiting(project)  # at once, rather than when the upload has settled
-    for run in Run.objects.filter(project=project, stage="ingest").order_by("created_at"):
-        wait_for(run, step)
+    versions = DocumentVersion.objects.filter(document__project=project, document__deleted_at=None)
+    for run in Run.objects.filter(document_versions__in=versions.filter(status=VersionStatus.READING)).distinct():
+        run_ended(watch(run, step))  # an earlier start's; its worker may have died before it gave back what it had not read
+    _upload_missing(project, by, step)
+    unread = versions.filter(status=VersionStatus.FAILED, run__status__in=RESUMABLE)
+    documents_retry(project=project, documents=list(unread.values_list("document", flat=True)), by=by)
+    while versions.filter(status__in=[VersionStatus.UPLOADED, VersionStatus.READING]).exists():
+        # at once, rather than when the upload has settled
+        wait_for(documents_ingest(project=project, by=by), step, lambda _: documents_ingest(project=project, by=by))
     return Document.objects.filter(project=project).count()
 
 
-def _upload(project: Project, by: User, files: list[Path]) -> None:
+def _upload_missing(project: Project, by: User, step: Step) -> None:
+    known = set(Document.objects.filter(project=project).values_list("name", flat=True))
+    files = [path for path in corpus.write(settings.STUDIO_HOME / "demo" / "documents") if path.name not in known]
+    step.say(f"uploading {len(files)} files")
     refused = [result for result in documents_upload(project=project, files=files, by=by) if not result.ok]
     if refused:
         raise DemoError(f"{refused[0].name}: {refused[0].message}")
@@ -83,11 +97,12 @@ def _upload(project: Project, by: User, files: list[Path]) -> None:
 
 def ensure_pairs(project: Project, by: User, step: Step) -> int:
     """Generate pairs and approve them by rule. Returns how many are approved."""
-    if not Pair.objects.filter(project=project).exists():
-        run = Run.objects.filter(project=project, stage="extract_pairs").first() or pairs_generate(
-            project=project, by=by, params={"about": "Python"}
-        )
-        wait_for(run, step)
+
+    def generate(_: Run | None = None) -> Run:
+        return pairs_generate(project=project, by=by, params={"about": "Python"})
+
+    found = Run.objects.filter(project=project, stage="extract_pairs").first()  # the newest
+    wait_for(found or generate(), step, generate)
     pairs_approve_by_rule(project=project, by=by)
     return Pair.objects.filter(project=project, status=PairStatus.APPROVED).count()
 
@@ -99,24 +114,52 @@ def ensure_dataset(project: Project, by: User) -> DatasetVersion:
 
 
 def ensure_base_model(by: User, step: Step) -> Artifact:
+    def again(_: Run) -> Run:
+        made = base_model_ensure(key=BASE_MODEL, by=by)
+        assert isinstance(made, Run)
+        return made
+
     made = base_model_ensure(key=BASE_MODEL, by=by)
     if isinstance(made, Artifact):
         return made
-    wait_for(made, step)
-    state = base_model(BASE_MODEL)
-    assert state is not None and state.artifact is not None
-    return state.artifact
+    artifact = wait_for(made, step, again).output("model")
+    assert artifact is not None
+    return artifact
 
 
 def ensure_pipeline(project: Project, by: User, dataset: DatasetVersion, steps: list[dict[str, object]]) -> Pipeline:
-    return Pipeline.objects.filter(project=project).order_by("pk").first() or pipeline_launch(
+    return Pipeline.objects.filter(project=project).order_by("created_at").first() or pipeline_launch(
         project=project, by=by, base_key=BASE_MODEL, dataset=dataset.artifact, steps=steps
     )
 
 
+def ensure_stage(project: Project, stage: str, by: User, step: Step) -> Run:
+    """Wait until the pipeline's run of ``stage`` has succeeded."""
+    return wait_for(run_of(project, stage), step, lambda run: _begin_again(project, run, by))
+
+
+def _begin_again(project: Project, run: Run, by: User) -> Run:
+    """``run`` resumed or, where that cannot be, a new one in its place, which takes what the runs now in their places make."""
+    if run_can_resume(run):
+        run_resume(run=run, by=by)
+        return run
+    inputs: dict[str, Source] = {}
+    for item in run.inputs.select_related("artifact", "from_run"):
+        if item.artifact is not None:
+            inputs[item.role] = item.artifact
+        elif item.from_run is not None:
+            inputs[item.role] = (run_of(project, item.from_run.stage), item.from_role)
+    with transaction.atomic():
+        new = run_create(
+            project=project, stage=run.stage, params=run.params, inputs=inputs, by=by, title=run.title, seed=run.seed, rerun_of=run
+        )
+        PipelineRun.objects.filter(run=run).update(run=new)
+    return new
+
+
 def run_of(project: Project, stage: str) -> Run:
-    """The project's first run of ``stage``."""
-    run = Run.objects.filter(project=project, stage=stage).order_by("created_at").first()
+    """The run of ``stage`` in the project's first pipeline."""
+    run = Run.objects.filter(pipelines__project=project, stage=stage).order_by("pipelines__created_at").first()
     if run is None:
         raise DemoError(f"There is no run of {stage}.")
     return run
@@ -128,7 +171,8 @@ def ensure_chat(project: Project, by: User, model: Artifact) -> Message:
     if found and (answer := found.messages.filter(role=Message.Role.ASSISTANT).first()):
         return answer
     found = found or chat.conversation_create(project=project, user=by, model=model, question=QUESTION, with_documents=True)
-    chat.question_add(conversation=found, text=QUESTION, with_documents=True)
+    if not found.messages.exists():
+        chat.question_add(conversation=found, text=QUESTION, with_documents=True)
     began = time.monotonic()
     answer = ask(project, model, QUESTION)
     return chat.answer_add(

@@ -1,7 +1,6 @@
 """Build a real domain model from real documents, step by step, and report what was measured."""
 
 import json
-import time
 from typing import Any
 
 from django.conf import settings
@@ -12,12 +11,24 @@ from catalogue.serving import ServingError
 from curation.services import DatasetError, PairError
 from dslm_studio.demo import measuring, reporting, steps
 from dslm_studio.demo.display import Display
-from dslm_studio.demo.memory import PeakMemory
+from dslm_studio.demo.progress import Progress, write
 from engine.endpoint import EndpointError
 from projects.services import first_owner_ensure
+from retrieval.services import ReadingError
+from runs.services import RunError
 from training.services import PipelineError
 
-EXPECTED = (steps.DemoError, PairError, DatasetError, PipelineError, CatalogueError, ServingError, EndpointError)
+EXPECTED = (
+    steps.DemoError,
+    ReadingError,
+    PairError,
+    DatasetError,
+    PipelineError,
+    RunError,
+    CatalogueError,
+    ServingError,
+    EndpointError,
+)
 
 
 class Command(BaseCommand):
@@ -29,20 +40,20 @@ class Command(BaseCommand):
             self.stdout.write(reporting.in_words(json.loads(report.read_text("utf-8"))))
             self.stdout.write(f"  Found as it was left. The report: {report}")
             return
+        kept = report.with_name("progress.json")
         try:
-            with PeakMemory(settings.STUDIO_HOME) as memory:
-                made = self._build()
+            with Progress(kept, settings.STUDIO_HOME) as progress:
+                made = self._build(progress.seconds)
         except EXPECTED as error:
             raise CommandError(str(error)) from error
-        made["memory"] = {"peak_resident_bytes": memory.bytes}
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps(made, indent=1, ensure_ascii=False), "utf-8")
+        made = progress.measured() | made
+        write(report, made)
+        kept.unlink()
         self.stdout.write(reporting.in_words(made))
         self.stdout.write(f"  The report: {report}")
 
-    def _build(self) -> dict[str, Any]:
-        began = time.monotonic()
-        display = Display(self.stdout._out if hasattr(self.stdout, "_out") else None)
+    def _build(self, seconds: dict[str, float]) -> dict[str, Any]:
+        display = Display(seconds, self.stdout._out if hasattr(self.stdout, "_out") else None)
         owner = first_owner_ensure("owner@studio.local")
         with display.step("plan", "Plan") as step:
             project = steps.ensure_project(owner)
@@ -69,8 +80,8 @@ class Command(BaseCommand):
             ("evaluate", "Evaluate"),
         ):
             with display.step(stage, title) as step:
-                run = steps.wait_for(steps.run_of(project, stage), step)
-                step.result, step.seconds = reporting.run_result(run), run.seconds
+                run = steps.ensure_stage(project, stage, owner, step)
+                step.result, step.seconds = reporting.run_result(run), reporting.seconds_of(run)
         gguf = steps.run_of(project, "quantize").output("model")
         assert gguf is not None
         with display.step("retrieval", "Measure the search") as step:
@@ -80,5 +91,4 @@ class Command(BaseCommand):
             answer = steps.ensure_chat(project, owner, gguf)
             citations = measuring.measure_citations(project, dataset, gguf, step)
             step.result = f"{citations['cited_right']:.0%} of citations right"
-        seconds = {**display.seconds, "total": round(time.monotonic() - began, 1)}
-        return reporting.report(project, dataset, seconds, retrieval, answer, citations)
+        return reporting.report(project, dataset, retrieval, answer, citations)
