@@ -4,21 +4,20 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 
 from curation.documents import current_versions
 from projects.models import Project
+from retrieval.jsonl import read_rows
+from retrieval.models import DocumentVersion
 from runs.artifacts import artifact_path, artifact_register
 from runs.models import Artifact
 
-if TYPE_CHECKING:
-    from retrieval.models import DocumentVersion
-
 
 def chunks_ensure(project: Project) -> Artifact | None:
-    """The artifact that holds the chunks of exactly the current versions; one is put together where they were read in several runs.
+    """The artifact that holds the chunks of exactly the current versions; where they were read in several runs, one is put together once.
 
     None where nothing has been read yet.
     """
@@ -26,20 +25,21 @@ def chunks_ensure(project: Project) -> Artifact | None:
     if not versions:
         return None
     artifacts = {version.artifact_id: version.artifact for version in versions if version.artifact}
+    taken_from = sorted(str(pk) for pk in artifacts)
+    put_together = Artifact.objects.filter(project=project, kind="chunks", produced_by=None)
+    there = [one for one in put_together if one.facts.get("taken_from") == taken_from]
+    there += artifacts.values() if len(artifacts) == 1 else []
     wanted = {str(version.pk) for version in versions}
-    if len(artifacts) == 1:
-        (only,) = artifacts.values()
-        if only.ready and _read_versions(only) == wanted:
-            return only
-    return _put_together(project, versions, list(artifacts.values()))
+    found = next((one for one in there if one.ready and _read_versions(one) == wanted), None)
+    return found or _put_together(project, versions, list(artifacts.values()))
 
 
 def _read_versions(artifact: Artifact) -> set[str]:
-    rows = _rows(artifact_path(artifact) / "documents.jsonl")
+    rows = read_rows(artifact_path(artifact) / "documents.jsonl")
     return {row["version"] for row in rows if row["status"] == "ok"}
 
 
-def _put_together(project: Project, versions: list["DocumentVersion"], artifacts: list[Artifact]) -> Artifact:
+def _put_together(project: Project, versions: list[DocumentVersion], artifacts: list[Artifact]) -> Artifact:
     """A ``chunks`` artifact with the current versions alone, taken over from those that hold them. Its facts name them."""
     import numpy as np
 
@@ -55,12 +55,12 @@ def _put_together(project: Project, versions: list["DocumentVersion"], artifacts
         ):
             for artifact in sorted(artifacts, key=lambda one: str(one.pk)):
                 place = artifact_path(artifact)
-                for row in _rows(place / "documents.jsonl"):
+                for row in read_rows(place / "documents.jsonl"):
                     if source_of.get(row["version"]) == artifact.pk and row["status"] == "ok":
                         documents.write(json.dumps(row, ensure_ascii=False) + "\n")
                         shutil.copyfile(place / row["text_file"], folder / row["text_file"])
                 kept = []
-                for at, row in enumerate(_rows(place / "chunks.jsonl")):
+                for at, row in enumerate(read_rows(place / "chunks.jsonl")):
                     if source_of.get(row["version"]) == artifact.pk:
                         chunks.write(json.dumps(row, ensure_ascii=False) + "\n")
                         kept.append(at)
@@ -70,8 +70,3 @@ def _put_together(project: Project, versions: list["DocumentVersion"], artifacts
         return artifact_register(project=project, kind="chunks", folder=folder, facts=facts)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    with open(path, encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines if line.strip()]

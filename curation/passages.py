@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
-from django.urls import NoReverseMatch, reverse
-
 from curation.documents import document_names, version_texts
 from curation.models import Pair
+from retrieval.citations import citation_url
 
 AROUND = 900  # characters shown before and after the evidence
 
 
 @dataclass(frozen=True)
 class Passage:
-    """``before`` + ``evidence`` + ``after`` is a piece of the document; ``holds`` is false where the evidence no longer stands there."""
+    """``before`` + ``evidence`` + ``after`` is a piece of the document; ``holds`` is false where the evidence no longer stands there.
+
+    Without ``evidence`` the document was erased. ``url`` opens it at the span, in the version the pair was made from.
+    """
 
     document: str
     page: int | None
@@ -32,6 +34,7 @@ def passages_of(pair: Pair) -> list[Passage]:
     for source in sources:
         text = texts(source.version)
         holds = source.holds_in(text)
+        address = citation_url(pair.project, source.document, source.start, source.end, source.version)
         passages.append(
             Passage(
                 document=names.get(source.document, "A deleted document"),
@@ -40,7 +43,7 @@ def passages_of(pair: Pair) -> list[Passage]:
                 evidence=source.evidence,
                 after=_to_paragraph(text[source.end : source.end + AROUND], whole=source.end + AROUND >= len(text)) if holds else "",
                 holds=holds,
-                url=_document_url(pair, source.document) if source.document in names else "",
+                url=address if source.document in names else "",
             )
         )
     return passages
@@ -63,10 +66,3 @@ def _to_paragraph(text: str, *, whole: bool) -> str:
         if mark in text[AROUND // 2 :]:
             return text.rsplit(mark, 1)[0] + " …"
     return text + "…"
-
-
-def _document_url(pair: Pair, document: str) -> str:
-    try:
-        return reverse("retrieval:document", args=[pair.project.slug, document])
-    except NoReverseMatch:
-        return ""

@@ -45,5 +45,6 @@ def normalised(question: str) -> str:
     return _EDGES.sub("", text) or text
 
 
-def question_hash(question: str) -> str:
-    return hashlib.sha256(normalised(question).encode()).hexdigest()
+def question_hash(question: str, *earlier: str) -> str:
+    """What two pairs with the same prompt share: of the last question and, in a longer conversation, of the turns before it."""
+    return hashlib.sha256("\n".join(normalised(turn) for turn in (*earlier, question)).encode()).hexdigest()

@@ -1,12 +1,15 @@
 """Pairs and datasets on the rail, and what lower floors ask of curation."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from curation.models import DatasetVersion
-from curation.selectors import made_from, pair_counts, questions_of
+from curation.selectors.pairs import made_from, pair_counts, questions_of
+from curation.services import evidence_erase
 from projects.models import Project
-from projects.registries import TabState, dependents, project_tab, provides
+from projects.registries import TabState, dependents, erases, project_tab, provides
+from runs.models import Artifact
 
 
 @project_tab("pairs", title="Pairs", icon="messages-square", order=40, url_name="curation:pairs")
@@ -21,6 +24,12 @@ def datasets(project: Project) -> TabState:
     return TabState("ready" if versions else "empty", versions or None)
 
 
+@provides("titles")
+def titles(artifacts: Iterable[Artifact]) -> dict[UUID, str]:
+    """Artifact id → what its dataset version is called."""
+    return {version.artifact_id: str(version) for version in DatasetVersion.objects.filter(artifact__in=artifacts)}
+
+
 @provides("questions")
 def questions(project: Project) -> list[tuple[str, UUID, int, int]]:
     return questions_of(project)
@@ -28,4 +37,9 @@ def questions(project: Project) -> list[tuple[str, UUID, int, int]]:
 
 @dependents("document_version")
 def made_from_version(versions: list[UUID], mark: bool) -> list[dict[str, Any]]:
-    return made_from(versions, stale=mark)
+    return made_from(versions, mark=mark)
+
+
+@erases("document_version")
+def erase_evidence(project: Project, versions: list[UUID]) -> None:
+    evidence_erase(project=project, versions=versions)

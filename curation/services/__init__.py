@@ -10,7 +10,9 @@ from curation.services.deciding import (
     pairs_approve_by_rule,
     pairs_decide_bulk,
 )
-from curation.services.generating import pairs_generate, pairs_take_in
+from curation.services.erasing import evidence_erase
+from curation.services.generating import pairs_generate
+from curation.services.taking_in import pairs_take_in
 from curation.services.writing import PairChanged, PairError, pair_create, pair_edit
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "PairChanged",
     "PairError",
     "dataset_version_cut",
+    "evidence_erase",
     "pair_approve",
     "pair_create",
     "pair_edit",

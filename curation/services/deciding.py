@@ -1,19 +1,19 @@
 """Approving, rejecting, asking for changes: one pair, all that match, or by rule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from curation.batches import BATCH, batches
 from curation.documents import version_texts
 from curation.models import Pair, PairChange, PairStatus
 from curation.services.writing import PairChanged, PairError, pair_edit
 from projects import audit
 from projects.models import Project, User
 from projects.services import project_touch
+from retrieval.batches import BATCH, batched
 
 RULE = "evidence stands in the source and lengths are in bounds"
 QUESTION_BOUNDS, ANSWER_BOUNDS = (8, 400), (2, 2_000)  # characters
@@ -76,7 +76,7 @@ def pairs_decide_bulk(*, project: Project, by: User, pairs: QuerySet[Pair], stat
     others = [other for other in PairStatus if other != status]
     ids = list(pairs.filter(project=project, status__in=others).order_by("pk").values_list("pk", flat=True))
     done = 0
-    for some in batches(ids):
+    for some in batched(ids):
         with transaction.atomic():
             done += _set(some, by, others, status)
     if done:
@@ -100,7 +100,7 @@ def pairs_approve_by_rule(*, project: Project, by: User | None) -> int:
         if _keeps_rule(pair, texts)
     ]
     done = 0
-    for some in batches(sound):
+    for some in batched(sound):
         with transaction.atomic():
             # the revision too: a pair edited since it was read is not what the rule looked at
             kept = dict(Pair.objects.filter(pk__in=[pk for pk, _ in some]).values_list("pk", "revision"))
@@ -119,7 +119,7 @@ def _keeps_rule(pair: Pair, texts: Callable[[str], str]) -> bool:
 
 
 def _set(
-    ids: list[UUID],
+    ids: Sequence[UUID],
     by: User | None,
     before: list[PairStatus],
     after: PairStatus,

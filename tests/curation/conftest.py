@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from curation.models import Origin, Pair, PairStatus
-from curation.services.writing import derived
+from curation.services.writing import derived, messages_of
 from projects.models import Project
 from retrieval.files import name_for
 from retrieval.models import Document, DocumentVersion, VersionStatus
@@ -86,7 +86,7 @@ def make_pair(project: Project) -> Callable[..., Pair]:
             row = row_for(version, question, 0, 20)
             source = {name: row[name] for name in ("document", "version", "page", "start", "end", "evidence")}
             fields = {"sources": [source], "document_id": row["document"], "version_id": row["version"], **fields}
-        words = derived(question, answer)
+        words = derived(messages_of(question, answer))
         return Pair.objects.create(project=project, **{**words, "origin": Origin.GENERATED, "status": PairStatus.PENDING, **fields})
 
     return make

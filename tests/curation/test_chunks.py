@@ -69,6 +69,7 @@ def test_what_several_runs_read_is_put_together(project):
     assert len(lines(whole, "documents.jsonl")) == 2
     assert len(lines(whole, "chunks.jsonl")) == len(np.load(artifact_path(whole) / "vectors.npy")) == 4
     assert whole.facts["taken_from"] == sorted([str(first.pk), str(second.pk)])
+    assert chunks_ensure(project) == whole  # not once more for every run that reads it
     manifest.verify(artifact_path(whole))
     for row in lines(whole, "chunks.jsonl"):
         text = (artifact_path(whole) / "texts" / f"{row['version']}.txt").read_text("utf-8")

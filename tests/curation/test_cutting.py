@@ -3,7 +3,7 @@ import json
 import pytest
 
 from curation.models import DatasetVersion, Immutable, Pair, PairStatus
-from curation.selectors import checks_before_training
+from curation.selectors.datasets import checks_before_training
 from curation.services import DatasetError, dataset_version_cut
 from engine import manifest
 from projects.services import project_delete

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from curation.models import Origin, Pair, PairStatus
-from curation.selectors import made_from, pairs_sample
+from curation.selectors.pairs import made_from, pairs_sample
 from projects.registries import provided, tabs
 from tests.curation.conftest import make_document, text_with
 
@@ -31,6 +31,7 @@ def test_search_is_measured_on_generated_pairs_that_were_not_rejected(project, m
     make_pair("Rejected?", version=version, status=PairStatus.REJECTED)
     make_pair("Written?", version=version, origin=Origin.WRITTEN)
     make_pair("Without source?")
+    make_pair("Of an older version, or of a document that was deleted?", version=version, stale=True)
     (questions,) = provided("questions", project)
     assert {row[0] for row in questions} == {"Pending?", "Approved?"}
     assert questions[0][1:] == (version.document_id, 0, 20)
@@ -52,7 +53,9 @@ def test_a_sample_of_no_project_names_those_there_are(project):
 def test_pairs_of_a_superseded_version_are_listed_and_marked(project, make_pair):
     version = make_document(project, "a.md", text_with(3, "a"))
     pair, other = make_pair("What?", version=version), make_pair("Other?")
-    (listed,) = made_from([version.pk], stale=False)
-    assert listed["title"] == "1 pair" and not Pair.objects.filter(stale=True).exists()
-    made_from([version.pk], stale=True)
+    (listed,) = made_from([version.pk], mark=False)
+    assert listed["title"] == "1 pair" and not listed["stale"] and not Pair.objects.filter(stale=True).exists()
+    made_from([version.pk], mark=True)
     assert list(Pair.objects.filter(stale=True)) == [pair] != [other]
+    (listed,) = made_from([version.pk], mark=False)
+    assert listed["stale"] and listed["url"].endswith("?problem=stale")

@@ -145,6 +145,9 @@ def test_a_stale_form_is_told_and_keeps_what_was_typed(client_for, reviewer, to,
     assert response.status_code == 422
     page = response.content.decode()
     assert "Somebody else changed this pair" in page and "My long answer" in page
+    again = {name: response.context["form"][name].value() for name in ("question", "answer", "revision", "status")}
+    assert client_for(reviewer).post(to("pair_decide", pair.pk), {**again, "action": "approve"}).status_code == 302
+    assert (Pair.objects.get().answer, Pair.objects.get().status) == ("My long answer", PairStatus.APPROVED)
 
 
 def test_a_decision_is_undone_from_its_toast(client_for, reviewer, to, make_pair):
@@ -153,6 +156,12 @@ def test_a_decision_is_undone_from_its_toast(client_for, reviewer, to, make_pair
     client.post(to("pair_decide", pair.pk), form_of(pair, action="approve"))
     client.post(to("pair_undo", pair.pk))
     assert Pair.objects.get().status == PairStatus.PENDING
+
+
+def test_nobody_takes_back_what_somebody_else_decided(client_for, reviewer, owner, to, make_pair):
+    pair = make_pair("What?", status=PairStatus.REJECTED, decided_by=owner)
+    assert client_for(reviewer).post(to("pair_undo", pair.pk)).status_code == 409
+    assert Pair.objects.get().status == PairStatus.REJECTED
 
 
 def test_an_annotator_edits_but_does_not_decide(client_for, annotator, to, make_pair):

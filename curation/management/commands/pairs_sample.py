@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from curation.documents import document_names
-from curation.selectors import pairs_sample
+from curation.selectors.pairs import pairs_sample
 from projects.models import Project
 
 

@@ -1,7 +1,7 @@
-"""Instruction pairs, how they came to be what they are, and the immutable versions cut from them."""
+"""Instruction pairs, how they came to be what they are, and how they are found again."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 from django.urls import reverse
@@ -22,7 +22,31 @@ class PairStatus(models.TextChoices):
 
 class Origin(models.TextChoices):
     GENERATED = "generated", "Generated"
+    IMPORTED = "imported", "Imported"
     WRITTEN = "written", "Written"
+    AUGMENTED = "augmented", "Augmented"
+    FEEDBACK = "feedback", "From chat feedback"
+
+
+class Difficulty(models.TextChoices):
+    EASY = "easy", "Easy"
+    MEDIUM = "medium", "Medium"
+    HARD = "hard", "Hard"
+
+
+class Tag(models.Model):
+    """A label of the project's own. The first nine, in this order, have the keys 1 to 9 while annotating."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=40)
+    order = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["order", "name"]
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="one_tag_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Pair(models.Model):
@@ -36,8 +60,12 @@ class Pair(models.Model):
 
     Every change of status is compare-and-set on ``status``, every edit on ``revision``, both in ``curation.services``.
     ``messages`` is what is trained on. ``question`` and ``answer`` copy its first user and last assistant message, for search and sorting;
-    ``question_hash`` is of the normalised question, so that no question is in a project twice. ``document_id`` and ``version_id`` are
-    of the first source: keys without a constraint, because an erased document leaves its pairs' lineage behind.
+    ``question_hash`` is of everything before the last answer, normalised: an import may bring the same twice, generating and writing
+    do not.
+    ``document_id`` and ``version_id`` are of the first source: keys without a constraint, because an erased document leaves its pairs'
+    lineage behind. ``rejected`` holds the worse turns that would stand in place of ``messages[fork:]``, for preference training.
+    ``responses_left`` is how many further people may begin on it, ``collected`` how many have submitted: ``curation.services.collecting``
+    alone writes both.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -53,7 +81,20 @@ class Pair(models.Model):
     version_id = models.UUIDField(null=True, db_index=True)
     stale = models.BooleanField(default=False, help_text="Its document has a newer version.")
     origin = models.CharField(max_length=10, choices=Origin.choices)
+    made_by = models.CharField(max_length=200, blank=True, help_text="The stage and its model, the file and its line, the method.")
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="variants")
+    rejected = models.JSONField(default=list, help_text="For preference training: the worse turns in place of messages[fork:].")
+    fork = models.PositiveSmallIntegerField(null=True)
+    topic = models.CharField(max_length=120, blank=True)
+    language = models.CharField(max_length=8, blank=True, help_text="ISO 639-1.")
+    difficulty = models.CharField(max_length=6, choices=Difficulty.choices, blank=True)
+    tags = models.ManyToManyField(Tag, through="PairTag", related_name="pairs")
+    extra = models.JSONField(default=dict, help_text="Columns of an import that mean nothing here, for its export.")
+    responses_left = models.PositiveSmallIntegerField(default=1)
+    collected = models.PositiveSmallIntegerField(default=0)
+    disputed = models.BooleanField(default=False, help_text="Its responses do not agree.")
     artifact = models.ForeignKey(Artifact, on_delete=models.SET_NULL, null=True, related_name="pairs")
+    artifact_row = models.PositiveIntegerField(null=True, help_text="Its line in the artifact's pairs.jsonl, from 1.")
     status = models.CharField(max_length=10, choices=PairStatus.choices, default=PairStatus.PENDING)
     note = models.CharField(max_length=500, blank=True, help_text="What the reviewer asks for.")
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -66,9 +107,13 @@ class Pair(models.Model):
 
     class Meta:
         ordering = ["created_at", "pk"]
-        constraints = [models.UniqueConstraint(fields=["project", "question_hash"], name="no_question_twice")]
+        constraints = [models.UniqueConstraint(fields=["artifact", "artifact_row"], name="a_row_is_taken_in_once")]
         indexes = [
+            models.Index(fields=["project", "question_hash"]),
             models.Index(fields=["project", "status", "created_at"]),
+            models.Index(fields=["project", "status", "responses_left", "created_at"]),
+            models.Index(fields=["project", "topic"]),
+            models.Index(fields=["project", "shape"]),
             models.Index(fields=["project", "document_id"]),
             models.Index(fields=["project", "created_at", "id"]),
         ]
@@ -89,11 +134,12 @@ class Pair(models.Model):
 
     @property
     def origin_words(self) -> str:
-        """How it came to be: "generated by extract_pairs run 1a2b3c4d", "written by Ada"."""
-        if self.origin == Origin.GENERATED:
-            run = self.artifact.produced_by_id if self.artifact else None
-            return f"generated by extract_pairs run {str(run)[:8]}" if run else "generated"
-        return f"written by {self.created_by or 'somebody who has left'}"
+        """How it came to be: "generated by extract_pairs, run 1a2b3c4d", "imported from faq.csv, line 7", "written by Ada"."""
+        if self.origin == Origin.WRITTEN:
+            return f"written by {self.created_by or 'somebody who has left'}"
+        run = self.artifact.produced_by_id if self.artifact else None
+        words = {Origin.IMPORTED: "imported from", Origin.FEEDBACK: "from"}.get(Origin(self.origin), f"{self.origin} by")
+        return ", ".join([f"{words} {self.made_by}" if self.made_by else str(self.origin), *([f"run {str(run)[:8]}"] if run else [])])
 
     @property
     def decided_words(self) -> str:
@@ -101,6 +147,16 @@ class Pair(models.Model):
         if self.decided_by_rule:
             return f"rule: {self.decided_by_rule}"
         return str(self.decided_by) if self.decided_by else ""
+
+
+class PairTag(models.Model):
+    """A tag on a pair."""
+
+    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="pair_tags")
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="pair_tags")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pair", "tag"], name="one_tag_a_pair")]
 
 
 class PairChange(models.Model):
@@ -117,50 +173,19 @@ class PairChange(models.Model):
         ordering = ["-at", "-pk"]
 
 
-class Immutable(Exception):
-    """A dataset version was to be changed."""
+class SavedFilter(models.Model):
+    """A filter of the table by name: one's own, or the team's when ``shared``."""
 
-
-class FrozenQuerySet(models.QuerySet["DatasetVersion"]):
-    def update(self, **changes: Any) -> int:
-        raise Immutable("A dataset version never changes. Cut a new one.")
-
-
-class DatasetVersion(models.Model):
-    """Approved pairs as they stood once, split by document. It never changes: a lock, here, is the one thing ``save`` knows.
-
-    The files are the artifact's; ``sha256`` is of their content, so the same pairs, seed and fractions give the same hash.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="dataset_versions")
-    number = models.PositiveIntegerField()
-    # goes only with its project: artifact_erase keeps the row as a tombstone
-    artifact = models.OneToOneField(Artifact, on_delete=models.CASCADE, related_name="dataset_version")
-    counts = models.JSONField()
-    sha256 = models.CharField(max_length=64)
-    seed = models.PositiveIntegerField()
-    documents = models.JSONField(help_text="Split → ids of the documents whose pairs are in it.")
-    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="saved_filters")
+    by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    tree = models.JSONField(help_text="What curation.filters reads.")
+    shared = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects: ClassVar[models.Manager["DatasetVersion"]] = FrozenQuerySet.as_manager()
-
     class Meta:
-        ordering = ["-number"]
-        constraints = [models.UniqueConstraint(fields=["project", "number"], name="one_version_a_number")]
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["project", "by", "name"], name="one_filter_a_name")]
 
     def __str__(self) -> str:
-        return f"Version {self.number}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise Immutable("A dataset version never changes. Cut a new one.")
-        super().save(*args, **kwargs)
-
-    def get_absolute_url(self) -> str:
-        return reverse("curation:dataset", args=[self.project.slug, self.number])
-
-    @property
-    def name(self) -> str:
-        return f"v{self.number}"
+        return self.name

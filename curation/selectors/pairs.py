@@ -1,6 +1,5 @@
-"""What pages and other apps read of pairs and dataset versions."""
+"""What pages and other apps read of pairs."""
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet, Subquery
 from django.urls import reverse
 
-from curation.models import DatasetVersion, Origin, Pair, PairChange, PairStatus
+from curation.documents import document_names
+from curation.models import Origin, Pair, PairChange, PairStatus
 from projects.models import Project
-from runs.artifacts import artifact_path
 
 SORTS = {"question", "answer_length", "shape", "status", "created_at"}
 PROBLEMS = {
@@ -58,7 +57,7 @@ def pairs_of(project: Project, query: Query = Query()) -> QuerySet[Pair]:
     if query.document:
         pairs = pairs.filter(document_id=_uuid(query.document)) if query.document != "none" else pairs.filter(document_id=None)
     if query.problem in PROBLEMS:
-        pairs = _with_problem(project, pairs, query.problem)
+        pairs = with_problem(project, pairs, query.problem)
     if query.text:
         pairs = pairs.filter(Q(question__icontains=query.text) | Q(answer__icontains=query.text))
     key = query.sort.removeprefix("-")
@@ -72,7 +71,7 @@ def _uuid(text: str) -> UUID | None:
         return UUID(int=0)  # matches nothing
 
 
-def _with_problem(project: Project, pairs: QuerySet[Pair], problem: str) -> QuerySet[Pair]:
+def with_problem(project: Project, pairs: QuerySet[Pair], problem: str) -> QuerySet[Pair]:
     if problem == "empty":
         return pairs.filter(answer_length=0)
     if problem == "stale":
@@ -121,8 +120,6 @@ def shape_words(shape: str) -> str:
 
 def documents_with_pairs(project: Project) -> list[tuple[str, str]]:
     """(document id, name) of the documents that pairs come from, by name; "none" for pairs without one."""
-    from curation.documents import document_names
-
     names = document_names(project)
     ids = set(Pair.objects.filter(project=project).order_by().values_list("document_id", flat=True).distinct())
     rows = sorted(((str(pk), names.get(pk, "A deleted document")) for pk in ids if pk), key=lambda row: row[1].casefold())
@@ -130,7 +127,7 @@ def documents_with_pairs(project: Project) -> list[tuple[str, str]]:
 
 
 def next_to_review(project: Project, query: Query, after: Pair | None = None) -> Pair | None:
-    """The next pair in the table's order that waits for review, from the beginning again after the last."""
+    """The next pair that waits for review, oldest first whatever the table's order, from the beginning again after the last."""
     waiting = pairs_of(project, Query(**{**query.__dict__, "status": PairStatus.PENDING.value, "sort": ""}))
     if after is None:
         return waiting.first()
@@ -143,78 +140,29 @@ def place_in_review(project: Project, query: Query) -> int:
     return pairs_of(project, Query(**{**query.__dict__, "status": PairStatus.PENDING.value})).count()
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that is looked at before training: how many pairs it concerns, and what to do about them."""
-
-    title: str
-    count: int
-    text: str
-    problem: str
-    blocks: bool = False
-
-    @property
-    def tone(self) -> str:
-        return "good" if not self.count else "bad" if self.blocks else "warning"
-
-
-def checks_before_training(project: Project) -> list[Check]:
-    """What is said before training starts, about the approved pairs. Five queries, however many pairs there are."""
-    approved = Pair.objects.filter(project=project, status=PairStatus.APPROVED)
-    count = approved.count()
-    tokens = context_tokens()
-    few = "Training is worth it from about 100 pairs; above 1,000 it gets reliable."
-    return [
-        Check("Enough pairs", 0 if count >= 100 else 1, f"{count:,} approved. {few}", "", blocks=count < 10),
-        Check(
-            "Empty answers",
-            approved.filter(answer_length=0).count(),
-            "A model learns silence from them. Write the answer or reject them.",
-            "empty",
-            True,
-        ),
-        Check(
-            "Answers longer than the context",
-            approved.filter(answer_length__gt=longest_answer()).count(),
-            f"More than about {longest_answer():,} characters do not fit into {tokens:,} tokens: the end is cut. Shorten or split them.",
-            "long",
-        ),
-        Check(
-            "The same answer twice",
-            _with_problem(project, approved, "same").count(),
-            "The model hears these more often than the others. Keep the better question.",
-            "same",
-        ),
-        Check(
-            "From an older document",
-            approved.filter(stale=True).count(),
-            "Their document has a newer version. Check that the answers still hold.",
-            "stale",
-        ),
-    ]
-
-
 def questions_of(project: Project) -> list[tuple[str, UUID, int, int]]:
-    """(question, document, start, end) of generated pairs that were not rejected: what search is measured on."""
+    """(question, document, start, end) of generated pairs that were not rejected: what search is measured on.
+
+    Not of stale ones: their evidence stood in a text that search does not look through any more.
+    """
     kept = [PairStatus.APPROVED, PairStatus.PENDING]
-    pairs = Pair.objects.filter(project=project, origin=Origin.GENERATED, status__in=kept).exclude(document_id=None)
+    pairs = Pair.objects.filter(project=project, origin=Origin.GENERATED, status__in=kept, stale=False).exclude(document_id=None)
     rows = pairs.order_by("question_hash").values_list("question", "document_id", "sources")
     return [(question, document, sources[0]["start"], sources[0]["end"]) for question, document, sources in rows if document and sources]
 
 
-def made_from(versions: Sequence[UUID], *, stale: bool) -> list[dict[str, Any]]:
-    """What curation made from versions of documents, for their page. ``stale`` marks the pairs as such."""
+def made_from(versions: Sequence[UUID], *, mark: bool) -> list[dict[str, Any]]:
+    """What curation made from versions of documents, for their page. ``mark`` makes the pairs stale."""
     pairs = Pair.objects.filter(version_id__in=versions)
-    rows = list(pairs.order_by().values("project__slug").annotate(count=Count("pk")))
-    if stale:
+    if mark:
         pairs.update(stale=True)
     return [
         {
             "title": f"{row['count']:,} {'pair' if row['count'] == 1 else 'pairs'}",
-            "url": reverse("curation:pairs", args=[row["project__slug"]]) + ("?problem=stale" if stale else ""),
-            "stale": stale,
+            "url": reverse("curation:pairs", args=[row["project__slug"]]) + ("?problem=stale" if row["stale"] else ""),
+            "stale": row["stale"],
         }
-        for row in rows
+        for row in pairs.order_by("stale").values("project__slug", "stale").annotate(count=Count("pk"))
     ]
 
 
@@ -226,74 +174,10 @@ def pairs_sample(project: Project, *, count: int, seed: int) -> list[Pair]:
     return [found[pk] for pk in chosen]
 
 
-def dataset_versions(project: Project) -> QuerySet[DatasetVersion]:
-    return DatasetVersion.objects.filter(project=project).select_related("artifact", "created_by")
-
-
 def preview_words(facts: Mapping[str, int], pairs: int) -> str:
     """What a generating run would read, before it is started."""
     there = f" Questions that are among the {pairs:,} pairs already are left out." if pairs else ""
     return f"It reads {facts['chunks']:,} passages of {facts['documents']:,} documents.{there}"
-
-
-def dataset_stats(version: DatasetVersion) -> list[dict[str, Any]]:
-    """Pairs and documents a split, for the tiles of its page."""
-    return [
-        {
-            "label": split.capitalize(),
-            "value": count,
-            "unit": "pairs",
-            "note": f"{len(version.documents[split]):,} documents",
-        }
-        for split, count in version.counts.items()
-    ]
-
-
-def shapes_chart(shapes: Mapping[str, int]) -> dict[str, Any]:
-    rows = sorted(shapes.items(), key=lambda row: row[1])
-    return {
-        "kind": "bar",
-        "x": {"title": "", "type": "category"},
-        "y": {"title": "Pairs"},
-        "series": [
-            {
-                "name": "Pairs",
-                "x": [shape_words(shape) for shape, _ in rows],
-                "y": [times for _, times in rows],
-                "horizontal": True,
-            }
-        ],
-    }
-
-
-def same_content(version: DatasetVersion) -> QuerySet[DatasetVersion]:
-    """Other versions of the project whose files are the same, byte for byte."""
-    return DatasetVersion.objects.filter(project=version.project_id, sha256=version.sha256).exclude(pk=version.pk).order_by("number")
-
-
-def examples_of(version: DatasetVersion, split: str, count: int = 5) -> list[dict[str, str]]:
-    """The first questions and answers of a split, from its file; empty when the files were erased."""
-    path = artifact_path(version.artifact) / f"{split}.jsonl"
-    if not path.is_file():
-        return []
-    examples = []
-    with open(path, encoding="utf-8") as lines:
-        for line, _ in zip(lines, range(count), strict=False):
-            messages = json.loads(line)["messages"]
-            words = {message["role"]: message["content"] for message in messages}
-            examples.append({"question": words.get("user", ""), "answer": words.get("assistant", "")})
-    return examples
-
-
-def dataset_documents(version: DatasetVersion) -> list[dict[str, Any]]:
-    """Split, number of its documents and their names, for the data card."""
-    from curation.documents import document_names
-
-    names = {str(pk): name for pk, name in document_names(version.project).items()}
-    return [
-        {"split": split, "names": sorted((names.get(pk, "A deleted document") for pk in ids), key=str.casefold)}
-        for split, ids in version.documents.items()
-    ]
 
 
 def history_of(pair: Pair) -> QuerySet[PairChange]:

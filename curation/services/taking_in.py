@@ -1,0 +1,167 @@
+"""Taking in the pairs that a run made, whether generated, imported or augmented."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from curation.documents import erased_among, version_texts
+from curation.models import CollectionSettings, Origin, Pair, PairTag
+from curation.services.erasing import evidence_erase
+from curation.services.tagging import tags_ensure
+from curation.services.writing import derived
+from curation.sources import Source
+from engine.lib.pair_rows import PairRow, RowError
+from projects import audit
+from projects.models import Project
+from projects.services import project_touch
+from retrieval.batches import batched
+from retrieval.jsonl import read_rows
+from runs.artifacts import artifact_path
+from runs.models import Artifact
+
+PAIRS_FILE = "pairs.jsonl"
+
+
+def pairs_take_in(artifact: Artifact) -> dict[str, int]:
+    """Bring a ``pairs`` artifact into the table, in batches of one transaction each. Idempotent: what is there stays as it is.
+
+    A row counts only if each of its sources stands in its document at its offsets. Unless the artifact was imported, its question must be
+    new to the project. Answers how many rows were new, known and refused.
+    """
+    into = _Into.of(artifact)
+    counts = {"new": 0, "known": 0, "refused": 0}
+    versions: set[str] = set()
+    for lines in batched(enumerate(read_rows(artifact_path(artifact) / PAIRS_FILE), start=1)):
+        rows = [(number, row) for number, line in lines if (row := _sound(line, into.texts)) is not None]
+        with transaction.atomic():
+            new = into.insert(rows)
+        counts["new"] += new
+        counts["known"] += len(rows) - new
+        counts["refused"] += len(lines) - len(rows)
+        versions |= {version for _, line in lines for version in _versions(line)}
+    # a document deleted while its pairs were made: its text is in what the run made
+    evidence_erase(project=into.project, versions=erased_among(into.project, versions))
+    if counts["new"] or counts["refused"]:
+        by = artifact.produced_by.created_by if artifact.produced_by else None
+        audit.record(into.project, by, "pairs.take_in", f"run {artifact.produced_by_id}", after=counts)
+        project_touch(into.project)
+    return counts
+
+
+def _sound(line: dict[str, Any], texts: Callable[[str], str]) -> PairRow | None:
+    """The line as a row, None for one that is no pair or quotes what does not stand in its document."""
+    try:
+        row = PairRow.from_dict(line)
+        sources = [Source.from_dict(source) for source in row.sources]
+    except (RowError, KeyError, TypeError, ValueError):
+        return None
+    return row if all(source.holds_in(texts(source.version)) for source in sources) else None
+
+
+def _versions(line: dict[str, Any]) -> list[str]:
+    """Which versions of documents a line quotes, whether it is taken in or not."""
+    sources = line.get("sources", []) if "messages" in line else [line]
+    return [str(source["version"]) for source in sources if isinstance(source, dict) and _is_uuid(source.get("version"))]
+
+
+def _is_uuid(text: object) -> bool:
+    try:
+        UUID(str(text))
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass
+class _Into:
+    """Where rows go, and what they have in common."""
+
+    project: Project
+    artifact: Artifact
+    texts: Callable[[str], str]
+    origin: Origin
+    made_by: str
+    overlap: int
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> "_Into":
+        project = artifact.project
+        assert project is not None
+        collection = CollectionSettings.objects.filter(pk=project.pk).first()
+        return cls(
+            project=project,
+            artifact=artifact,
+            texts=version_texts(project),
+            origin=Origin(artifact.facts.get("origin", Origin.GENERATED)),
+            made_by=str(artifact.facts.get("made_by") or (artifact.produced_by.stage if artifact.produced_by else "")),
+            overlap=collection.overlap if collection else 1,
+        )
+
+    def insert(self, rows: Sequence[tuple[int, PairRow]]) -> int:
+        """Insert those that are new; how many. Inside a transaction."""
+        there = set(
+            Pair.objects.filter(artifact=self.artifact, artifact_row__in=[n for n, _ in rows]).values_list("artifact_row", flat=True)
+        )
+        parents = self._known_parents(rows)
+        made = [(row, self._pair(number, row, parents)) for number, row in rows if number not in there]
+        if self.origin != Origin.IMPORTED:
+            made = self._without_twins(made)
+        # whoever takes the same artifact in at this moment inserts the same rows: the constraint keeps one of each
+        Pair.objects.bulk_create([pair for _, pair in made], ignore_conflicts=True)
+        self._tag(made)
+        return len(made)
+
+    def _without_twins(self, made: list[tuple[PairRow, Pair]]) -> list[tuple[PairRow, Pair]]:
+        first = {pair.question_hash: (row, pair) for row, pair in reversed(made)}
+        known = set(Pair.objects.filter(project=self.project, question_hash__in=first).values_list("question_hash", flat=True))
+        return [both for key, both in reversed(first.items()) if key not in known]
+
+    def _known_parents(self, rows: Sequence[tuple[int, PairRow]]) -> set[UUID]:
+        asked = {row.parent for _, row in rows if row.parent and _is_uuid(row.parent)}
+        return set(Pair.objects.filter(project=self.project, pk__in=asked).values_list("pk", flat=True)) if asked else set()
+
+    def _pair(self, number: int, row: PairRow, parents: set[UUID]) -> Pair:
+        first = row.sources[0] if row.sources else None
+        parent = UUID(row.parent) if row.parent and _is_uuid(row.parent) else None
+        return Pair(
+            project=self.project,
+            **derived(row.messages),
+            rejected=row.rejected,
+            fork=row.fork,
+            shape=row.shape[:40],
+            topic=row.topic[:120],
+            language=row.language[:8],
+            difficulty=row.difficulty,
+            sources=[Source.from_dict(source).as_dict() for source in row.sources],
+            document_id=first["document"] if first else None,
+            version_id=first["version"] if first else None,
+            origin=self.origin,
+            made_by=self._made_by(row),
+            parent_id=parent if parent in parents else None,
+            extra=row.extra,
+            responses_left=self.overlap,
+            artifact=self.artifact,
+            artifact_row=number,
+            created_by=self.artifact.produced_by.created_by if self.artifact.produced_by else None,
+        )
+
+    def _made_by(self, row: PairRow) -> str:
+        return (f"{self.made_by}, line {row.line}" if row.line else self.made_by)[:200]
+
+    def _tag(self, made: list[tuple[PairRow, Pair]]) -> None:
+        names = {name for row, _ in made for name in row.tags}
+        if not names:
+            return
+        tags = tags_ensure(project=self.project, names=names)
+        kept = set(Pair.objects.filter(pk__in=[pair.pk for _, pair in made]).values_list("pk", flat=True))
+        links = [
+            PairTag(pair=pair, tag=tags[name[:40].strip()])
+            for row, pair in made
+            if pair.pk in kept
+            for name in set(row.tags)
+            if name.strip()
+        ]
+        PairTag.objects.bulk_create(links, ignore_conflicts=True)

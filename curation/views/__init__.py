@@ -1,0 +1,1 @@
+"""Pages of pairs and dataset versions: a file a subject."""

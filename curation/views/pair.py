@@ -1,0 +1,157 @@
+"""One pair: writing, reading, editing, deciding."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from curation import services
+from curation.forms import PairForm, ReviewForm
+from curation.models import Pair, PairStatus
+from curation.passages import passages_of
+from curation.selectors import pairs as selectors
+from curation.selectors.pairs import Query
+from curation.views.shared import show_error, with_query
+from projects.guards import project_for
+from projects.models import Project
+from projects.pages import project_page
+from projects.roles import may
+
+DECISIONS = {
+    "approve": (PairStatus.APPROVED, "Approved"),
+    "reject": (PairStatus.REJECTED, "Rejected"),
+    "changes": (PairStatus.CHANGES, "Sent back for changes"),
+    "reopen": (PairStatus.PENDING, "Back to review"),
+}
+
+
+@require_http_methods(["GET", "POST"])
+def pair_new(request: HttpRequest, slug: str) -> HttpResponse:
+    project = project_for(request.user, slug, can="annotate")
+    form = PairForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.pair_create(project=project, by=request.user, **form.cleaned_data)
+            messages.success(request, "Written. A reviewer decides on it next.")
+            return redirect("curation:pair_new" if "again" in request.POST else "curation:pairs", slug)
+        except services.PairError as error:
+            show_error(form, error)
+    context = {"form": form}
+    return project_page(request, "curation/pair_new.html", project, "pairs", context, status=422 if form.errors else 200)
+
+
+def _pair(project: Project, pk: object) -> Pair:
+    return get_object_or_404(
+        Pair.objects.select_related("project", "created_by", "decided_by", "artifact"),
+        project__slug=project.slug,
+        pk=pk,
+    )
+
+
+def pair_detail(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
+    project = project_for(request.user, slug)
+    pair = _pair(project, pk)
+    return _pair_page(request, project, pair, ReviewForm.of(pair))
+
+
+def _pair_page(request: HttpRequest, project: Project, pair: Pair, form: ReviewForm, status: int = 200) -> HttpResponse:
+    query = Query.from_get(request.GET)
+    following, passages = selectors.next_to_review(project, query, after=pair), passages_of(pair)
+    context = {
+        "pair": pair,
+        "form": form,
+        "passages": passages,
+        "erased": any(not passage.evidence for passage in passages),
+        "history": selectors.history_of(pair),
+        "next": following if following and following.pk != pair.pk else None,
+        "left": selectors.place_in_review(project, query),
+        "query": request.GET.urlencode(),
+    }
+    return project_page(request, "curation/pair.html", project, "pairs", context, status=status)
+
+
+@require_POST
+def pair_edit(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
+    project = project_for(request.user, slug, can="annotate")
+    pair, form = _pair(project, pk), ReviewForm(request.POST)
+    if form.is_valid():
+        try:
+            _as_seen(pair, form)
+            words = {name: form.cleaned_data[name] for name in ("question", "answer", "system")}
+            services.pair_edit(pair=pair, by=request.user, reviewer=may(project.role, "review"), **words)  # type: ignore[attr-defined]
+            messages.success(request, "Saved")
+            return redirect(with_query(pair.get_absolute_url(), request))
+        except services.PairError as error:
+            pair, form = _refused(project, pair, form, error)
+    return _pair_page(request, project, pair, form, status=422)
+
+
+@require_POST
+def pair_decide(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
+    """Approve, reject or send back what is on the form, then go on to the next."""
+    project = project_for(request.user, slug, can="review")
+    pair, form = _pair(project, pk), ReviewForm(request.POST)
+    if request.POST.get("action") not in DECISIONS:
+        raise Http404("There is no such decision.")
+    decision, word = DECISIONS[request.POST["action"]]
+    if form.is_valid():
+        try:
+            _as_seen(pair, form)
+            words = {name: form.cleaned_data[name] for name in ("question", "answer", "system", "note")}
+            services.pair_review(pair=pair, by=request.user, decision=decision, **words)
+        except services.PairError as error:
+            pair, form = _refused(project, pair, form, error)
+        else:
+            return _go_on(request, project, pair, decision, word)
+    return _pair_page(request, project, pair, form, status=422)
+
+
+def _as_seen(pair: Pair, form: ReviewForm) -> None:
+    """The services compare with what the person saw, not with what stands there now."""
+    pair.revision, pair.status = form.cleaned_data["revision"], form.cleaned_data["status"]
+
+
+def _refused(project: Project, pair: Pair, form: ReviewForm, error: services.PairError) -> tuple[Pair, ReviewForm]:
+    """The pair as it stands now, and what was typed: sent again, it is compared with what the person sees from here on."""
+    pair, typed = _pair(project, pair.pk), form.data.copy()
+    typed["revision"], typed["status"] = str(pair.revision), pair.status
+    form = ReviewForm(typed)
+    show_error(form, error)
+    return pair, form
+
+
+def _go_on(request: HttpRequest, project: Project, pair: Pair, decision: PairStatus, word: str) -> HttpResponse:
+    query = Query.from_get(request.GET)
+    undo = f"undo:{reverse('curation:pair_undo', args=[project.slug, pair.pk])}" if decision != PairStatus.PENDING else ""
+    following = selectors.next_to_review(project, query, after=pair) if decision != PairStatus.PENDING else pair
+    if following:
+        messages.success(request, word, extra_tags=undo)
+        return redirect(with_query(following.get_absolute_url(), request))
+    messages.success(request, f"{word}. Nothing else waits for review.", extra_tags=undo)
+    return redirect("curation:pairs", project.slug)
+
+
+@require_POST
+def pair_undo(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
+    """Take a decision back, from its toast."""
+    project = project_for(request.user, slug, can="review")
+    pair = _pair(project, pk)
+    try:
+        if pair.decided_by != request.user:
+            raise services.PairChanged
+        services.pair_reopen(pair=pair, by=request.user)
+    except services.PairChanged:
+        return HttpResponse("Somebody else decided meanwhile.", status=409, content_type="text/plain")
+    messages.success(request, "Back to review")
+    return redirect(pair)
+
+
+def pairs_review(request: HttpRequest, slug: str) -> HttpResponse:
+    """Straight to the first pair that waits, of those that match."""
+    project = project_for(request.user, slug, can="review")
+    first = selectors.next_to_review(project, Query.from_get(request.GET))
+    if first is None:
+        messages.success(request, "Nothing waits for review.")
+        return redirect("curation:pairs", slug)
+    return redirect(with_query(reverse("curation:pair", args=[slug, first.pk]), request))
