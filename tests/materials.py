@@ -86,7 +86,7 @@ def write_chunks(folder: Path) -> Path:
         }
         chunks.append({**place, "text": paragraph, "start": start, "end": start + len(paragraph), "tokens": len(paragraph) // 4})
         start += len(paragraph) + 2
-    row = {"id": document, "version": version, "status": "ok", "title": "The with statement", "language": "en", "pages": 1}
+    row = {"id": document, "version": version, "status": "ok", "title": "The with statement", "language": "eng", "pages": 1}
     row |= {"characters": len(text), "text_file": f"texts/{version}.txt", "page_starts": [0], "error": None, "findings": []}
     (folder / "texts").mkdir(parents=True)
     (folder / "texts" / f"{version}.txt").write_text(text, "utf-8")

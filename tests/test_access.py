@@ -1,16 +1,25 @@
 """Every address and every role: who gets in, who is refused. An address that this table does not know fails the test."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from dslm_studio.routing import websocket_urlpatterns
 from projects.models import Membership, Project, User
 from projects.roles import CAPABILITIES, Role
+from runs.models import Run
 
-# capability (or "public", "signed in", "admin") → addresses by name; "POST" after a name where it answers nothing else
+# capability (or "public", "signed in", "admin") → addresses by name; "POST" after a name where it answers nothing else. What answers GET
+# is asked by POST as well and has to refuse the same people, unless it takes no POST at all
 TABLE: dict[str, str] = {
     "public": """healthz login password_reset password_reset_done password_reset_confirm password_reset_complete sign_in_link
         projects:invitation""",
@@ -34,6 +43,8 @@ TABLE: dict[str, str] = {
     "own": """projects:invitation_create:POST projects:invitation_revoke:POST projects:member_role:POST projects:member_remove:POST
         projects:settings projects:delete:POST""",
 }
+SOCKETS = {"ws/p/<slug:slug>/runs/<uuid:run_id>/": "view"}  # pattern → capability
+NOT_ALLOWED = 405
 
 
 def rows() -> list[tuple[str, str, str]]:
@@ -41,8 +52,8 @@ def rows() -> list[tuple[str, str, str]]:
     found = []
     for capability, names in TABLE.items():
         for name in names.split():
-            method = "POST" if name.endswith(":POST") else "GET"
-            found.append((capability, name.removesuffix(":POST"), method))
+            methods = ["POST"] if name.endswith(":POST") else ["GET", "POST"]
+            found += [(capability, name.removesuffix(":POST"), method) for method in methods]
     return found
 
 
@@ -97,7 +108,8 @@ def test_an_anonymous_user_is_sent_to_sign_in(capability: str, name: str, method
 def test_a_user_of_another_project_finds_nothing(capability: str, name: str, method: str, project: Project, outsider: User) -> None:
     client = Client()
     client.force_login(outsider)
-    assert ask(client, name, method, project.slug) == 404
+    status = ask(client, name, method, project.slug)
+    assert status == 404 or (status, method) == (NOT_ALLOWED, "POST")
 
 
 @pytest.mark.django_db
@@ -108,8 +120,8 @@ def test_a_role_may_exactly_what_the_table_says(
 ) -> None:
     client = Client()
     client.force_login(member(role))
-    refused = ask(client, name, method, project.slug) == 403
-    assert refused == (role not in CAPABILITIES[capability])
+    status = ask(client, name, method, project.slug)
+    assert (status == 403) == (role not in CAPABILITIES[capability]) or (status, method) == (NOT_ALLOWED, "POST")
 
 
 @pytest.mark.django_db
@@ -129,3 +141,50 @@ def test_an_administrator_sees_no_project_they_are_not_in(project: Project) -> N
     client = Client()
     client.force_login(administrator)
     assert client.get(reverse("projects:team", args=[project.slug])).status_code == 404
+
+
+# --- sockets ---
+
+
+def test_the_table_knows_every_socket_and_no_other() -> None:
+    assert {str(pattern.pattern) for pattern in websocket_urlpatterns} == set(SOCKETS)
+
+
+@pytest.fixture
+def run(project: Project, owner: User) -> Run:
+    return Run.objects.create(project=project, stage="sft", title="Train", queue="gpu", created_by=owner)
+
+
+async def closed_with(pattern: str, user: Any, run: Run) -> int | None:
+    """The code that the socket of ``pattern`` is closed with at once, or None where it stays open."""
+    assert run.project is not None
+    samples = {"slug": run.project.slug, "run_id": str(run.pk)}
+    path = re.sub(r"<\w+:(\w+)>", lambda found: samples[found[1]], pattern)
+    communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/{path}")
+    communicator.scope["user"] = user
+    await communicator.connect()
+    if await communicator.receive_nothing(0.2):
+        await communicator.disconnect()
+        return None
+    message = await communicator.receive_output()
+    assert message["type"] == "websocket.close"
+    return int(message["code"])
+
+
+@pytest.mark.asyncio
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("pattern", SOCKETS)
+async def test_a_socket_opens_for_no_stranger(pattern: str, run: Run, outsider: User) -> None:
+    assert await closed_with(pattern, AnonymousUser(), run) == 4404
+    assert await closed_with(pattern, outsider, run) == 4404
+
+
+@pytest.mark.asyncio
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize(("pattern", "capability"), SOCKETS.items())
+async def test_a_socket_opens_for_exactly_the_roles_that_the_table_says(
+    role: Role, pattern: str, capability: str, run: Run, member: Callable[[str], User]
+) -> None:
+    user = await sync_to_async(member)(role)
+    assert await closed_with(pattern, user, run) == (None if role in CAPABILITIES[capability] else 4403)

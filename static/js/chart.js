@@ -172,7 +172,7 @@ async function download(chart, format) {
   if (format === "csv") {
     const { head, rows } = tableOf(chart.spec);
     // A cell that begins like a formula is quoted as text: spreadsheets would run it.
-    const cell = (value) => (typeof value === "number" ? String(value) : `"${String(value).replace(/^[=+\-@]/, "'$&").replaceAll('"', '""')}"`);
+    const cell = (value) => (typeof value === "number" ? String(value) : `"${String(value).replace(/^[=+\-@\t\r\n]/, "'$&").replaceAll('"', '""')}"`);
     const url = URL.createObjectURL(new Blob([[head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")], { type: "text/csv" }));
     save(`${name}.csv`, url);
     setTimeout(() => URL.revokeObjectURL(url), 1000);

@@ -13,6 +13,7 @@ const page = document.querySelector("[data-run]");
 let last = Number(page.dataset.lastSeq);
 let wait = FIRST_WAIT;
 let refresh;
+let pause = REFRESH_EVERY; // before fragments are fetched again; longer after each failure
 let meanwhile = null; // points that come while the charts are being fetched again
 const stale = new Set();
 
@@ -68,36 +69,42 @@ function take(events) {
   page.dataset.lastSeq = last;
 }
 
-/** Fetches the named fragments again, soon, and all together. */
+/** Has the named fragments fetched again, soon and all together. */
 function later(...ids) {
   ids.forEach((id) => stale.add(id));
-  refresh ??= setTimeout(async () => {
-    const wanted = [...stale];
-    stale.clear();
-    refresh = null;
-    if (wanted.includes("run-charts")) meanwhile = [];
-    const answer = await fetch(page.dataset.run);
-    if (!answer.ok) {
-      meanwhile = null;
-      return;
-    }
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const id of wanted) {
-      const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
-      if (!old || !now) continue;
-      old.replaceWith(now);
-      window.htmx.process(now);
-      now.querySelectorAll("[data-chart]").forEach((chart) => drawChart(chart));
-    }
-    if (wanted.includes("run-charts")) {
-      const places = JSON.parse(document.getElementById("run-places").textContent);
-      for (const { metric, x, y } of meanwhile) {
-        const chart = places[metric] && document.getElementById(places[metric].chart);
-        if (chart) extendChart(chart, [{ series: places[metric].series, x, y }]);
-      }
-      meanwhile = null;
-    }
-  }, REFRESH_EVERY);
+  refresh ??= setTimeout(fetchStale, pause);
+}
+
+/** One request at a time, and again until it succeeds: no further event may come that asks for it. */
+async function fetchStale() {
+  const wanted = [...stale];
+  stale.clear();
+  if (wanted.includes("run-charts")) meanwhile = [];
+  const html = await fetch(page.dataset.run)
+    .then((answer) => answer.ok && answer.text())
+    .catch(() => "");
+  refresh = null;
+  pause = html ? REFRESH_EVERY : Math.min(pause * 2, LONGEST_WAIT);
+  if (html) replace(wanted, new DOMParser().parseFromString(html, "text/html"));
+  else wanted.forEach((id) => stale.add(id));
+  meanwhile = null;
+  if (stale.size) later();
+}
+
+function replace(wanted, fresh) {
+  for (const id of wanted) {
+    const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
+    if (!old || !now) continue;
+    old.replaceWith(now);
+    window.htmx.process(now);
+    now.querySelectorAll("[data-chart]").forEach((chart) => drawChart(chart));
+  }
+  if (!meanwhile) return;
+  const places = JSON.parse(document.getElementById("run-places").textContent);
+  for (const { metric, x, y } of meanwhile) {
+    const chart = places[metric] && document.getElementById(places[metric].chart);
+    if (chart) extendChart(chart, [{ series: places[metric].series, x, y }]);
+  }
 }
 
 connect();

@@ -132,5 +132,3 @@ document.addEventListener("htmx:afterSwap", (event) => {
   panelOpener = event.detail.requestConfig.elt;
   event.detail.target.querySelector("[data-panel-close]")?.focus({ preventScroll: true });
 });
-
-export { theme };

@@ -33,17 +33,22 @@ export function attach(box) {
     row.querySelector(".upload-size").textContent = bytes(file.size);
     row.querySelector("progress").setAttribute("aria-label", `Upload of ${file.name}`);
     const stop = row.querySelector("[data-upload-stop]");
-    stop.setAttribute("aria-label", `Stop and remove ${file.name}`);
     list.append(row);
     const limit = Number(box.dataset.maxBytes || 0);
     if (limit && file.size > limit) {
       row.querySelector("progress").remove();
       say(row, "bad", `Larger than ${bytes(limit)}. Split it, or ask the owner to raise the limit.`);
+      stop.setAttribute("aria-label", `Remove ${file.name}`);
       stop.onclick = () => row.remove();
       return;
     }
+    queue({ file, row, stop });
+  }
+
+  function queue(job) {
+    const { file, row, stop } = job;
     say(row, "waiting", "Waiting");
-    const job = { file, row, stop };
+    stop.setAttribute("aria-label", `Stop and remove ${file.name}`);
     stop.onclick = () => {
       waiting.splice(waiting.indexOf(job), 1);
       row.remove();
@@ -77,8 +82,7 @@ export function attach(box) {
       stop.onclick = () => {
         bar.hidden = false;
         stop.replaceChildren(box.querySelector("template").content.querySelector("[data-upload-stop] svg").cloneNode(true));
-        say(row, "waiting", "Waiting");
-        waiting.push(job);
+        queue(job);
         pump();
       };
     };

@@ -27,7 +27,7 @@ DOCUMENTS = (
     "customization.md", "context-managers.md",
 )  # fmt: skip
 NOT_A_PDF = "minutes.pdf"
-STEPS = 80
+STEPS = 120
 QUICK = {  # of the form's fields: small enough for a test, long enough to be watched, stopped and resumed
     "sft-max_steps": STEPS, "sft-epochs": 50, "sft-batch_size": 4, "sft-max_length": 256,
     "sft-checkpoint_every": 5, "sft-eval_every": 20, "sft-eval_rows": 4,
@@ -340,6 +340,17 @@ def test_a_killed_web_server_comes_back_and_the_open_page_misses_nothing(journey
         grows(tab, drawn)
     assert journey.page.evaluate("window.neverReloaded") is True
     assert journey.status_of(journey.run_id) in ("RUNNING", "SUCCEEDED")
+
+
+def test_a_killed_worker_is_followed_by_another_that_watches_on(journey: Journey) -> None:
+    """The training itself lives on; the points it made meanwhile reach the page once somebody watches again."""
+    kept = len(journey.losses())
+    journey.studio.kill("worker-gpu")
+    eventually(lambda: len(journey.losses()) > kept + 1, 90_000, "Nobody took the training over")
+    grows(journey.page, kept)
+    assert journey.status_of(journey.run_id) in ("RUNNING", "SUCCEEDED")
+    attempts = journey.one("SELECT attempt FROM runs_run WHERE id = ?", journey.run_hex())
+    assert attempts == 2  # the one that was resumed by hand before; the kill began no other
 
 
 def test_a_killed_redis_comes_back_and_the_training_succeeds(journey: Journey) -> None:
