@@ -33,7 +33,7 @@ BASE_MODEL = "smollm2-135m-instruct"
 SEED = 7
 LOOK_EVERY = 0.3  # seconds
 BEGAN = timezone.now()  # this start of the demo
-QUESTION = "What does the nonlocal statement do?"
+QUESTION = "What is the with statement used for?"
 
 
 class DemoError(Exception):
