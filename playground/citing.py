@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from playground.models import Citation
 from retrieval.citations import citation_of
@@ -11,8 +12,9 @@ from retrieval.search import Hit
 # text 0.0 to 0.25 and a question with its passage mostly 0.45 and more.
 ON_TOPIC = 0.35
 SUPPORTED = 0.5  # share of an answer's content words that a passage must hold to be cited for it
-# A small model words things its own way, so the question's words count more than the answer's. Chosen on validation questions of the Python
-# reference, where it named a passage with the whole answer in 80% of the answers, against 72% by the answer's words alone.
+# A small model words things its own way, so the question's words and phrases count more than the answer's. Chosen on the training and
+# validation questions of the Python reference: by its words alone the question finds the passage with the whole answer among the best three
+# in 78% of 374, by words and phrases in 82%.
 QUESTION_WEIGHT = 2.0
 WORD = re.compile(r"[^\W_]\w*", re.UNICODE)
 STOP = frozenset(
@@ -37,6 +39,18 @@ def support(answer: str, passage: str) -> float:
     return len(words & content_words(passage)) / len(words) if words else 0.0
 
 
+def phrases(text: str) -> set[tuple[str, str]]:
+    """Each two words that stand side by side in ``text``, in lower case."""
+    words = [match.lower() for match in WORD.findall(text)]
+    return set(pairwise(words))
+
+
+def shared_phrases(question: str, passage: str) -> float:
+    """The share, 0 to 1, of the question's phrases that stand in the passage."""
+    asked = phrases(question)
+    return len(asked & phrases(passage)) / len(asked) if asked else 0.0
+
+
 def cite(question: str, answer: str, hits: Sequence[Hit]) -> list[Citation]:
     """The passage among ``hits`` (best first) that the answer rests on, or none if none supports it.
 
@@ -47,7 +61,8 @@ def cite(question: str, answer: str, hits: Sequence[Hit]) -> list[Citation]:
         return []
 
     def score(hit: Hit) -> float:
-        return support(answer, hit.chunk.text) + QUESTION_WEIGHT * support(question, hit.chunk.text)
+        asked = support(question, hit.chunk.text) + shared_phrases(question, hit.chunk.text)
+        return support(answer, hit.chunk.text) + QUESTION_WEIGHT * asked
 
     return [citation(max(supporting, key=score))]  # of equals, max keeps the first
 
