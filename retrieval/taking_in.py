@@ -5,7 +5,6 @@ from retrieval.services import chunks_take_in, run_ended
 from runs.models import Artifact, Run
 from runs.registries import EndpointAccess, endpoint_for, on_artifact, on_run_end
 
-
 RUN_SECONDS = 14 * 24 * 3600.0  # a run keeps the access it was started with
 
 

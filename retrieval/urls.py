@@ -5,6 +5,7 @@ from retrieval import views
 pages = [
     path("documents/", views.document_list, name="documents"),
     path("documents/upload/", views.document_upload, name="upload"),
+    path("documents/add/", views.text_add, name="add_text"),
     path("documents/read/", views.document_read, name="read"),
     path("documents/bulk/", views.document_bulk, name="bulk"),
     path("documents/export/", views.document_export, name="export"),

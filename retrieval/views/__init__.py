@@ -1,5 +1,6 @@
 """Pages of documents and search."""
 
+from retrieval.views.adding import text_add
 from retrieval.views.documents import (
     document_bulk,
     document_delete,
@@ -26,4 +27,5 @@ __all__ = [
     "measure_start",
     "measure_stop",
     "search_page",
+    "text_add",
 ]

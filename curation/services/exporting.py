@@ -1,0 +1,134 @@
+"""Pairs into a file to take away."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from curation.documents import document_names
+from curation.export_files import Rows, Told, write_csv, write_excel, write_json_lines, write_parquet
+from curation.models import Pair
+from engine.lib.pair_formats import FORMATS, PairRow
+from projects import audit
+from projects.models import Project, User
+from retrieval.batches import BATCH
+
+BLOCK = 2**20  # bytes
+READ = (
+    "messages", "rejected", "fork", "shape", "topic", "language", "difficulty", "sources", "parent_id", "extra", "status", "origin",
+    "made_by", "document_id", "project_id",
+)  # fmt: skip
+
+
+class ExportError(Exception):
+    """The pairs do not fit into the file that was asked for."""
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """``key`` names it in an address; ``preferences`` says that only pairs with a rejected answer go into it."""
+
+    key: str
+    title: str
+    about: str
+    extension: str
+    media_type: str
+    write: Callable[[IO[bytes], Rows], int]
+    preferences: bool = False
+
+
+def _json_lines(key: str) -> ExportFormat:
+    one = FORMATS[key]
+
+    def write(file: IO[bytes], rows: Rows) -> int:
+        return write_json_lines(file, rows, key)
+
+    return ExportFormat(key, f"{one.title} (JSONL)", one.about, ".jsonl", "application/jsonl", write, preferences=key == "preference")
+
+
+SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+EXPORTS: dict[str, ExportFormat] = {
+    one.key: one
+    for one in (
+        *(_json_lines(key) for key in ("messages", "prompt_completion", "preference", "sharegpt", "alpaca")),
+        ExportFormat("csv", "CSV", "A table of text, for spreadsheets and scripts.", ".csv", "text/csv; charset=utf-8", write_csv),
+        ExportFormat("excel", "Excel", "A workbook with a column for each field.", ".xlsx", SHEET, write_excel),
+        ExportFormat("parquet", "Parquet", "A typed table, for data tools.", ".parquet", "application/vnd.apache.parquet", write_parquet),
+    )
+}
+
+
+@dataclass(frozen=True)
+class ExportFile:
+    """An open file without a name on disk: it goes when it is closed. ``pairs`` are in it, ``size`` bytes long it is."""
+
+    file: IO[bytes]
+    name: str
+    media_type: str
+    pairs: int
+    size: int
+
+    def blocks(self) -> Iterator[bytes]:
+        """The content, a block at a time."""
+        with self.file as file:
+            while block := file.read(BLOCK):
+                yield block
+
+
+def pairs_export(*, project: Project, by: User, pairs: QuerySet[Pair], format: ExportFormat, described: str) -> ExportFile:
+    """``pairs`` as a file. ``described`` says for the audit log which they were. Raises ``ExportError``."""
+    if format.preferences:
+        pairs = pairs.exclude(rejected=[])
+    names = document_names(project)
+
+    def rows() -> Iterable[tuple[PairRow, Told]]:
+        found = pairs.select_related(None).only(*READ).prefetch_related("tags")
+        return (
+            (pair_row(pair), _told(pair, names.get(pair.document_id, "") if pair.document_id else "")) for pair in found.iterator(BATCH)
+        )
+
+    file = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115 (whoever sends it closes it)
+    try:
+        count = format.write(file, rows)
+    except ValueError as error:
+        file.close()
+        raise ExportError(str(error)) from error
+    except BaseException:
+        file.close()
+        raise
+    size = file.tell()
+    file.seek(0)
+    audit.record(project, by, "pairs.export", f"{count} pairs", after={"format": format.key, "pairs": count, "which": described})
+    return ExportFile(
+        file,
+        f"{project.slug}-pairs{'-' + format.key if format.extension == '.jsonl' else ''}{format.extension}",
+        format.media_type,
+        count,
+        size,
+    )
+
+
+def pair_row(pair: Pair) -> PairRow:
+    """A pair as the row that all formats are written from."""
+    return PairRow(
+        messages=pair.messages,
+        rejected=pair.rejected,
+        fork=pair.fork,
+        shape=pair.shape,
+        topic=pair.topic,
+        language=pair.language,
+        difficulty=pair.difficulty,
+        tags=[tag.name for tag in pair.tags.all()],
+        sources=pair.sources,
+        parent=str(pair.parent_id) if pair.parent_id else None,
+        extra=pair.extra,
+    )
+
+
+def _told(pair: Pair, document: str) -> Told:
+    """For people who read a table; an import leaves these columns out."""
+    told = {"studio_id": str(pair.pk), "studio_status": pair.status, "studio_origin": pair.origin, "studio_made_by": pair.made_by}
+    return {name: text for name, text in {**told, "studio_document": document}.items() if text}
