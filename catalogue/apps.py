@@ -6,4 +6,4 @@ class CatalogueConfig(AppConfig):
     verbose_name = "Models"
 
     def ready(self) -> None:
-        from catalogue import checks, tabs  # noqa: F401 (they register)
+        from catalogue import checks, tabs, writers  # noqa: F401 (they register)

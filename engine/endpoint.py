@@ -7,11 +7,13 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
+
+from engine.addresses import AddressRefused, Reach, guarded_transport
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,11 +28,14 @@ Message = dict[str, str]  # {"role", "content"}
 
 @dataclass(frozen=True)
 class Endpoint:
-    """``url`` ends in /v1. ``token``: an API key, or a grant for ``engine serve``; it is never shown."""
+    """``url`` ends in /v1. ``token``: an API key, or a grant for ``engine serve``; it is never shown.
+
+    ``reach``: which addresses the host may have; only ``chatting`` looks at it."""
 
     url: str
     token: str = field(repr=False)
     model: str
+    reach: Reach = field(default="any", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class ChatAnswer:
 class EndpointError(Exception):
     """The server did not answer as asked. ``message`` says what, ``mend`` what to do.
 
-    ``code``: ``unreachable``, ``timeout``, ``token``, ``no_such_model``, ``context_length``, ``busy``, ``refused``,
+    ``code``: ``unreachable``, ``address``, ``timeout``, ``token``, ``no_such_model``, ``context_length``, ``busy``, ``refused``,
     ``server`` or ``answer``.
     """
 
@@ -97,7 +102,12 @@ def chat(endpoint: Endpoint, messages: Sequence[Message], **options: Any) -> Cha
     began = time.monotonic()
     with _client(endpoint) as client:
         answer = _retrying(endpoint, lambda: client.chat.completions.create(model=endpoint.model, messages=list(messages), **options))
-    if not answer.choices:
+    return _read(answer, began)
+
+
+def _read(answer: Any, began: float) -> ChatAnswer:
+    """What the server sent, as a ``ChatAnswer``; a body that is nothing of the kind is an ``EndpointError``."""
+    if not getattr(answer, "choices", None) or answer.choices[0].message is None:
         raise EndpointError("answer", "The server sent an empty answer.", "Check that the address is an OpenAI-compatible one.")
     choice = answer.choices[0]
     usage = {name: value for name, value in (answer.usage.model_dump() if answer.usage else {}).items() if isinstance(value, int)}
@@ -140,17 +150,40 @@ async def chat_stream_async(endpoint: Endpoint, messages: Sequence[Message], **o
                         yield chunk.choices[0].delta.content
 
 
+@asynccontextmanager
+async def chatting(endpoint: Endpoint, seconds: float = ANSWER_SECONDS) -> AsyncIterator[Callable[..., Awaitable[ChatAnswer]]]:
+    """For many questions at once: yields ``ask(messages, **options)``, a coroutine that tries once and may be cancelled.
+
+    ``seconds``: how long one answer may take. Raises ``EndpointError``; whether to ask again is for the caller to judge.
+    """
+    import openai
+
+    client = openai.DefaultAsyncHttpxClient(transport=guarded_transport(endpoint.reach, verify=_tls()))
+    async with openai.AsyncOpenAI(**_settings(endpoint, seconds), http_client=client) as server:
+
+        async def ask(messages: Sequence[Message], **options: Any) -> ChatAnswer:
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(seconds):  # the client's own limit is between two pieces of an answer
+                    answer = await server.chat.completions.create(model=endpoint.model, messages=list(messages), **options)
+            except (openai.OpenAIError, AddressRefused, TimeoutError, ValueError) as error:  # ValueError: a body that is no JSON
+                raise _in_words(endpoint, error) from error
+            return _read(answer, began)
+
+        yield ask
+
+
 @cache
 def _tls() -> ssl.SSLContext:
     """Reading the system's certificates takes 20 ms, so it is done once a process."""
     return ssl.create_default_context()
 
 
-def _settings(endpoint: Endpoint) -> dict[str, Any]:
+def _settings(endpoint: Endpoint, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
     import httpx
 
     # the library's own retries are off: it would also repeat requests that this module judges final
-    timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+    timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
     return {"base_url": endpoint.url, "api_key": endpoint.token, "max_retries": 0, "timeout": timeout}
 
 
@@ -207,18 +240,22 @@ def _in_words(endpoint: Endpoint, error: Exception) -> EndpointError:
     import httpx
     import openai
 
-    if isinstance(error, openai.APITimeoutError | httpx.TimeoutException):
+    if isinstance(error, openai.APITimeoutError | httpx.TimeoutException | TimeoutError):
         return EndpointError(
             "timeout",
             f"{endpoint.url} did not answer in time.",
             "Try again when it is less busy, or ask for a shorter answer.",
         )
+    if isinstance(error, AddressRefused):
+        return EndpointError("address", str(error), "Change the address where the endpoint is registered.")
     if isinstance(error, openai.APIConnectionError | httpx.HTTPError):
         return EndpointError(
             "unreachable",
             f"{endpoint.url} cannot be reached.",
             "Check that the server runs and that the address is right.",
         )
+    if not isinstance(error, openai.OpenAIError):
+        return EndpointError("answer", "The server sent no valid JSON.", "Check that the address is an OpenAI-compatible one.")
     body = error.body if isinstance(error, openai.APIError) and isinstance(error.body, dict) else {}
     said = str(body.get("message") or getattr(error, "message", error))
     mend = str(body.get("mend") or "")

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.auth import password_validation
 from django.contrib.auth.forms import AuthenticationForm
 
-from projects.models import Project, User
+from projects.models import Endpoint, Project, User
 from projects.roles import Role
 
 
@@ -92,3 +92,45 @@ class DeleteProjectForm(forms.Form):
         if self.cleaned_data["name"].strip() != self.project.name:
             raise forms.ValidationError("That is not this project's name.")
         return self.project.name
+
+
+class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A server whose model the project may ask. The key is written, never shown."""
+
+    advanced = ("price_in", "price_out", "allow_private")
+
+    key = forms.CharField(
+        label="Key",
+        required=False,
+        strip=True,
+        max_length=500,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="As the server gave it to you. It is kept encrypted and never shown again.",
+    )
+
+    class Meta:
+        model = Endpoint
+        fields = ["name", "url", "model", "key", "price_in", "price_out", "allow_private"]
+        help_texts = {
+            "allow_private": "For a server of your own, such as Ollama or vLLM on your network.",
+        }
+
+    url = forms.URLField(label="Address", help_text="Ends in /v1 for most servers.", assume_scheme="https")
+    field_order = ["name", "url", "model", "key", "price_in", "price_out", "allow_private"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("price_in", "price_out"):
+            self.fields[name].required = False
+            self.fields[name].widget.attrs |= {"min": 0, "step": "any"}
+        if self.instance.api_key_encrypted:
+            self.fields["key"].help_text = "There is one. Leave this empty to keep it."
+
+    def clean_price_in(self) -> float:
+        return max(0.0, self.cleaned_data["price_in"] or 0.0)
+
+    def clean_price_out(self) -> float:
+        return max(0.0, self.cleaned_data["price_out"] or 0.0)
+
+    def validate_unique(self) -> None:
+        """The service judges it, since the project is not in the form."""

@@ -2,6 +2,7 @@
 
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
@@ -128,8 +129,18 @@ class Endpoint(models.Model):
     model = models.CharField("Model", max_length=200, help_text="The name the server knows the model by.")
     api_key_encrypted = models.TextField(blank=True)
     allow_private = models.BooleanField("Allow an address inside your own network", default=False)
+    price_in = models.FloatField("Price of a million tokens read", default=0, help_text="In your currency. 0: it costs nothing.")
+    price_out = models.FloatField("Price of a million tokens written", default=0, help_text="In your currency. 0: it costs nothing.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="one_endpoint_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def host(self) -> str:
+        """Where what is asked goes to."""
+        return urlsplit(self.url).hostname or self.url

@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path, reverse_lazy
 
-from projects import views
+from projects import endpoint_views, views
 from projects.forms import SignInForm
 
 pages = [
@@ -19,6 +19,9 @@ pages = [
     path("p/<slug:slug>/team/<int:pk>/remove/", views.member_remove, name="member_remove"),
     path("p/<slug:slug>/settings/", views.project_settings, name="settings"),
     path("p/<slug:slug>/settings/delete/", views.project_delete, name="delete"),
+    path("p/<slug:slug>/endpoints/", endpoint_views.endpoint_list, name="endpoints"),
+    path("p/<slug:slug>/endpoints/<uuid:pk>/", endpoint_views.endpoint_edit, name="endpoint"),
+    path("p/<slug:slug>/endpoints/<uuid:pk>/delete/", endpoint_views.endpoint_delete, name="endpoint_delete"),
     path("p/<slug:slug>/audit/", views.audit_log, name="audit"),
 ]
 

@@ -29,4 +29,5 @@ def engine_environment(run: Run) -> dict[str, str]:
         access = endpoint_access(name, run)
         prefix = f"STUDIO_{name.upper()}_"
         variables |= {prefix + "URL": access.url, prefix + "TOKEN": access.token, prefix + "MODEL": access.model}
+        variables[prefix + "REACH"] = access.reach
     return variables

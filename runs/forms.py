@@ -61,7 +61,8 @@ def _field(name: str, spec: dict[str, Any], *, required: bool) -> forms.Field:
         choices = [(value, value) for value in spec["items"]["enum"]]
         field = forms.MultipleChoiceField(choices=choices, widget=forms.CheckboxSelectMultiple, **common)
     else:
-        field = forms.CharField(max_length=spec.get("maxLength", 2000), **common)
+        widget = forms.Textarea(attrs={"rows": spec["lines"]}) if spec.get("lines") else None
+        field = forms.CharField(max_length=spec.get("maxLength", 2000), widget=widget, **common)
     return field
 
 

@@ -6,17 +6,21 @@ Takers: ``on_artifact`` is called by runs/taking_in.py, ``on_run_end`` by runs/s
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.addresses import Reach
 from projects.registries import RegistryFrozen
 from runs.models import Artifact, Run
 
 
 @dataclass(frozen=True)
 class EndpointAccess:
-    """How a stage reaches an OpenAI-compatible server. The token is a secret: it goes into the engine's environment only."""
+    """How a stage reaches an OpenAI-compatible server. The token is a secret: it goes into the engine's environment only.
+
+    ``reach``: which addresses its host may have (``engine.addresses``)."""
 
     url: str
     token: str
     model: str
+    reach: Reach = "any"
 
 
 TakeIn = Callable[[Artifact], None]

@@ -98,12 +98,14 @@ def definition(spot: Spot) -> Iterator[Found]:
     match = _IS_A.search(spot.sentence)
     if not match or not (subject := subject_before(spot.sentence, match.start())):
         return
+    if re.match(r"\*[^*]+\* if\b|(an? )?(\w+ )?(error|example|abstract|rather)\b", spot.sentence[match.end() :]):
+        return
     be = match["be"] or match["are"]
     plural = is_plural(subject)
     if plural is not None and plural != (be == "are"):
         return
     first = words(subject)[0]
-    if first in DETERMINERS and first not in ("a", "an", "the"):
+    if (first in DETERMINERS and first not in ("a", "an", "the")) or re.match(r"(an? |the )?(example|new)\b", subject, re.IGNORECASE):
         return
     if first == "the" and not re.search(r"[`*“]", subject) and not re.match(r"an? ", spot.sentence[match.end() :]):
         return  # "The forearm is the preferred site" says which, not what
@@ -143,7 +145,7 @@ def signature(spot: Spot) -> Iterator[Found]:
         return
     name, sentence = spot.called, spot.sentence
     first = words(sentence)[0] if words(sentence) else ""
-    if re.match(r"(Called|Invoked) (to|by|when|after|at|as|if|before|unconditionally)\b", sentence):
+    if re.match(r"(Automatically )?([Cc]alled|[Ii]nvoked) (to|by|when|after|at|as|if|before|unconditionally)\b", sentence):
         yield Found(f"when or why is {name} called?", 1.0, needs_topic=False)
     elif re.match(r"Returns? ", sentence):
         yield Found(f"what does {name} return?", 1.0, needs_topic=False)
@@ -156,6 +158,9 @@ def signature(spot: Spot) -> Iterator[Found]:
         yield Found(f"what does {name} do?", 0.95, needs_topic=False)
 
 
+_NO_SUBJECT = PREPOSITIONS | frozenset("as and or when if while is".split())
+
+
 def condition(spot: Spot) -> Iterator[Found]:
     """ "If A, B." """
     match = re.match(r"(If|When|Unless|Whenever|Where|Once|As long as|As soon as|In case) ", spot.sentence)
@@ -166,6 +171,10 @@ def condition(spot: Spot) -> Iterator[Found]:
         return
     clause, rest = spot.sentence[:cut], spot.sentence[cut + 1 :].strip()
     inner = words(clause)[1:]
+    if ";" in clause or (inner[1:] and re.fullmatch(_PARTICIPLE, inner[0]) and inner[1] in _NO_SUBJECT):
+        return  # "If loaded from a file, they …": nobody knows what is loaded
+    if re.search(r"\b(that|the same) \w+$|\bthe slot\b|, (they|it|these) \w+", clause):
+        return  # "if none meets that criterion": which one?
     if (
         len(inner) < 4
         or len(content_words(clause)) < 2
@@ -177,10 +186,10 @@ def condition(spot: Spot) -> Iterator[Found]:
         r" this |following|\bhere\b|\bthere(?! (?:is|are|was|were|has|have|exist)|’s| isn’t| aren’t)", clause
     ):
         return
-    asks = "what happens"
+    asks = "what applies" if inner[0].endswith("ing") else "what happens"
     if re.search(r"\b(must|should|shall|you can|may|need to|have to)\b", rest) and not re.search(r"\braised|\breturn", rest):
         asks = "what applies"
-    elif re.match(r"(then )?(use|do|try|set|call|make|be|contact|send|give|stop|start)\b", rest):
+    elif re.match(r"(then )?(use|do|try|set|call|make|be|contact|send|give|stop|start|add|pass|include|remove|replace)\b", rest):
         asks = "what should be done"
     yield Found(f"{{topic}}{asks} {clause[0].lower()}{clause[1:]}?", 0.95)
 
@@ -196,6 +205,10 @@ def error(spot: Spot) -> Iterator[Found]:
         return
     name = match[1]
     article = "an" if name[0] in "AEIOU" else "a"
+    raiser = re.match(r"(`[\w.]+(?:\(\))?`) raises\b", spot.sentence)
+    if raiser and raiser[1] != spot.called:
+        yield Found(f"{{topic}}in which case does {raiser[1]} raise {article} `{name}`?", 0.95)
+        return
     yield Found(f"{{topic}}in which case is {article} `{name}` raised?", 0.85)
 
 
@@ -206,12 +219,26 @@ def change(spot: Spot) -> Iterator[Found]:
         r"(version|release|edition|revision|amendment) ([\w.]+): (?=\w|`|\*)",
         spot.sentence,
     )
-    if not match or len(content_words(spot.sentence[match.end() :])) < 3:
+    if not match or len(content_words(spot.sentence[match.end() :])) < 3 or not _tells_the_change(spot.sentence[match.end() :], match[1]):
         return
     what = {"C": "changed in", "N": "was added in", "D": "has been deprecated since", "A": "was added in", "R": "was removed in"}[
         match[1][0]
     ]
     yield Found(f"{{topic}}what {what} {match[2]} {match[3]}?", 0.9)
+
+
+_VERBS_IN_SUBJECTS = frozenset("lacks reserves makes puts keeps gets lets leaves adds".split())
+
+
+def _tells_the_change(said: str, kind: str) -> bool:
+    """Whether what stands after "Changed in version 3.8:" says what holds since then: not only what held before, and not a bare name."""
+    if re.match(r"(Prior to|Before|Until|Up to)\b", said) or re.search(r"\b(did not|was not|were not|was illegal|used to)\b", said):
+        return False
+    if kind in ("New", "Added") or re.match(r"(Support for|Allow|Define|Raise|Return|Use)\b", said):
+        return True
+    return bool(
+        re.search(r"\b(is|are|was|were|be|can|may|must|now|no longer|has|have|added|removed|renamed|deprecated|produces?|sets?)\b", said)
+    )
 
 
 def role(spot: Spot) -> Iterator[Found]:
@@ -223,19 +250,25 @@ def role(spot: Spot) -> Iterator[Found]:
         if subject is None:
             continue
         verb = match["verb"]
+        if words(before)[-1:] in (["and"], ["or"]) or re.search(r"\b(and|or)$", subject):
+            return  # the second verb of "X reserves space and prevents …"
+        if set(words(subject)[1:]) & _VERBS_IN_SUBJECTS:
+            return
         plural = is_plural(subject)
         third = verb in VERBS
         if (future and third) or (not future and ((plural is None and not third) or (plural is not None and plural == third))):
             return
         rest = spot.sentence[match.end() :].strip()
-        if len(content_words(rest)) < 3:
+        if len(content_words(rest)) < 3 or re.match(r"(effect|place|part|care|precedence|advantage|account)\b", rest):
             return
+        if VERBS.get(verb, verb) == "use" and len(words(subject)) == 1:
+            return  # "Python uses the termination model": of what it uses, this is one thing among many
         tail = re.match(r"(to|of|in|for)\b", rest)
         if verb in ("applies", "apply", "refers", "refer", "consists", "consist"):
             if not tail:
                 return
             end = f" {tail[1]}"
-        elif tail or re.match(r"(if|when|that|only|from|with|as|by|on|at|into|and|or)\b", rest):
+        elif tail or re.match(r"(if|when|that|only|from|with|as|by|on|at|into|and|or|more|less|equal|\w+ly)\b", rest):
             return
         else:
             end = ""
@@ -275,7 +308,11 @@ def manner(spot: Spot) -> Iterator[Found]:
         if match["how"].strip() in ("in", "at")
         else "how"
     )
+    if asks == "where" and re.match(r" ?(?:the )?(?:\w+ )?time\b", spot.sentence[match.end() :]):
+        asks = "when"  # "at compile time"
     low, done = lowered(subject, spot.names), match["done"]
+    if done in ("returned", "provided", "called") and asks == "how" and match["how"] == "by":
+        return  # "is returned by X" tells where it comes from, not how
     question = (
         f"{asks} {be} {low} {done}?"
         if not modal
@@ -296,7 +333,12 @@ def obligation(spot: Spot) -> Iterator[Found]:
     negated = bool(match["no"]) or modal == "cannot"
     modal = "can" if modal == "cannot" else modal
     verb = match["verb"]
-    if verb == "be" and not re.match(r" (\w+(?:ed|en|wn|ld|nd|pt)|made|done|set|run|sent|read|built)\b", spot.sentence[match.end() :]):
+    if modal == "may" and verb == "support":
+        return  # of what it may support, this is one thing among many
+    rest = spot.sentence[match.end() :]
+    if verb == "be" and not re.match(r" (?:\w+ly )?(\w+(?:ed|en|wn|ld|nd|pt)|made|done|set|run|sent|read|built)\b", rest):
+        if not re.match(r" (?:either |only |at (?:least|most) )?(?:an?|the|one|two|[\w-]+s|integers?)\b", rest):
+            return  # "may be present after …"
         question = f"what {modal} {low} {'not ' if negated else ''}be?"
     elif verb in (
         "return",

@@ -29,6 +29,9 @@ _ALLOWED_OPENING = re.compile(
     r"(If|When|Unless|Where|Once|Whenever|As (long|soon)|By default|Note that|There (are|exist)|Unlike|In (case|contrast))\b"
 )
 _CODE_HEADING = re.compile(r"(?:(?:class|async|static|coroutine|method|function) )*(?P<name>[A-Za-z_][\w.]*)\((?P<args>.*)\)$")
+_VARIABLE = re.compile(r"\*[a-z]\*")  # "*i*" means something only beside the function it belongs to
+_PART_OF_HEADING = re.compile(r"[\w`*]+ \(")  # an attribute's name with its type behind it: what changed may be the type's
+TOO_VAGUE = 0.4
 _OPENERS = ("When it comes to {}, ", "Regarding {}, ", "On the subject of {}, ", "Concerning {}, ")
 
 
@@ -56,7 +59,7 @@ class Topic:
 
 def candidates_of(text: str, title: str, *, minimum: int, maximum: int, shapes: set[str], about: str = "") -> list[Candidate]:
     """Every pair that the document gives, good ones and doubtful ones, in the order of the text."""
-    names = names_in(text)
+    names = names_in(text) | frozenset(about.split())
     found: list[Candidate] = []
     group = False  # the heading before this one stands over the same text: its description is not of one name alone
     for section in sections_of(text):
@@ -74,9 +77,12 @@ def candidates_of(text: str, title: str, *, minimum: int, maximum: int, shapes: 
                         continue
                     asked = made.question.replace("{topic}", "{topic}" + setting)
                     question = dressed(asked, topic, called, about, made.needs_topic)
-                    if question is None:
+                    vague = vagueness(made.question, topic)
+                    if question is None or vague >= TOO_VAGUE or (name == "change" and not called and _PART_OF_HEADING.match(topic.phrase)):
                         continue
-                    score = made.score + quality(sentence.text, question, alone) - vagueness(made.question, topic)
+                    if _VARIABLE.search(asked) and not (called or topic.called):
+                        continue
+                    score = made.score + quality(sentence.text, question, alone) - vague
                     key = normalised(f"{asked} {called or topic.phrase}")
                     found.append(Candidate(question, sentence.text, name, sentence.start, sentence.end, score, key))
     return without_ambiguous(found)
@@ -121,8 +127,12 @@ def dressed(question: str, topic: Topic, called: str, about: str, needs_topic: b
     name = called or topic.called
     # a name without a dot, such as `get()`, is told apart by what it belongs to
     stands_alone = not needs_topic and "." in name
-    if stands_alone or not topic.phrase or (topic.words & said and len(topic.words & said) >= min(2, len(topic.words))):
+    # a function whose parameter is asked about is named, though the parameter's name stands in its heading
+    unnamed = bool(name) and needs_topic and name.strip("`()").rsplit(".", 1)[-1] not in body
+    if stands_alone or not topic.phrase or (not unnamed and topic.words & said and len(topic.words & said) >= min(2, len(topic.words))):
         lead = f"In {about}, " if about else ""
+    elif "[" in topic.phrase and not name:
+        return None  # a line of syntax for a heading is no topic that could be named in a sentence
     elif name and needs_topic:
         lead = f"For {name}, "
     else:
@@ -142,6 +152,8 @@ def vagueness(question: str, topic: Topic) -> float:
         0
     ]
     told = content_words(inner)
+    if re.fullmatch(r"the \w+", inner) and not told & topic.words:
+        return TOO_VAGUE  # "the list", "the primary": of which nothing was said before
     if "`" in inner or "*" in inner or told & topic.words or not told <= VAGUE:
         return 0.0
     return 0.4 if len(told) <= 1 else 0.25

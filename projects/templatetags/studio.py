@@ -194,6 +194,7 @@ class TableNode(template.Node):
         "label": "",
         "url": "",
         "plural": "",
+        "views": True,
     }
 
     def __init__(self, options: dict[str, FilterExpression], nodelist: NodeList) -> None:

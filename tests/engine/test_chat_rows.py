@@ -1,5 +1,6 @@
 """Which tokens carry loss."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,20 @@ def test_a_row_that_is_no_conversation_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         chat_rows.read_split(tmp_path, "train")
     assert raised.value.where == "train.jsonl, row 2"
+
+
+def test_what_a_row_says_beyond_its_messages_is_not_trained_on(base_model: Path, tmp_path: Path) -> None:
+    beside = {
+        "sources": [], "shape": "free", "topic": "Sums", "language": "en", "difficulty": "easy", "tags": ["x"], "extra": {"ticket": 7},
+        "rejected": [{"role": "assistant", "content": "It is 5, a wrong answer."}], "fork": 3, "rehearsal": True,
+    }  # fmt: skip
+    lines = [{"id": "x", "messages": MESSAGES}, {"id": "x", "messages": MESSAGES, **beside}]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    plain, full = chat_rows.read_split(tmp_path, "train")
+    tokenizer = models.load_tokenizer(base_model)
+    encoded, rejects = chat_rows.encode([plain, full], tokenizer, 512)
+    assert not rejects.rows and encoded[0].ids == encoded[1].ids and encoded[0].answer == encoded[1].answer
+    assert "wrong answer" not in tokenizer.decode(encoded[1].ids)
 
 
 def test_an_epoch_sees_every_row_once_in_the_same_order_for_the_same_seed() -> None:

@@ -86,7 +86,7 @@ def test_every_answer_is_an_exact_span_inside_one_chunk(chunks: Path, pairs: lis
 
 def test_there_are_enough_pairs_of_enough_shapes(pairs: list[dict[str, Any]]) -> None:
     shapes = Counter(pair["shape"] for pair in pairs)
-    assert len(pairs) >= 400 and len(shapes) >= 6
+    assert len(pairs) >= 380 and len(shapes) >= 6
     assert max(shapes.values()) <= 0.3 * len(pairs)
     assert sum(number >= 10 for number in shapes.values()) >= 6
     assert max(Counter(pair["document"] for pair in pairs).values()) <= 50
@@ -141,6 +141,39 @@ def test_a_document_without_whole_sentences_is_told_as_wrong_input(tmp_path: Pat
     folder = chunks_artifact(tmp_path, {"list.md": b"# List\n\n- apples\n- pears\n"})
     code, events = run_stage(tmp_path / "run", "extract_pairs", {"chunks": folder})
     assert code == 20 and events[-1].data["code"] == "no_pairs" and events[-1].data["mend"]
+
+
+def questions_of(text: str) -> list[str]:
+    return [one.question for one in candidates_of(text, "Pumps", minimum=30, maximum=400, shapes=set(SHAPES), about="Python")]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Changed in version 3.8: Prior to Python 3.8, the evaluation order of the pump keys was not well defined.",
+        "Changed in version 3.7: The keyword-only argument header of pumps.",
+        "If loaded from a pump file, the values are written as numbers with a unit.",
+        "If none of the candidate pumps meets that criterion, the whole system fails at once.",
+        "If there are two pumps, they must be of equal length, and in the cellar, each pump is mapped to a valve.",
+        "Mapped pumps compare equal if and only if they have equal valves and pipes.",
+        "Rotary pumps reserve space for the declared valves and prevent the automatic creation of leaks.",
+        "An example pump command typed at a prompt will take effect for the rest of the session.",
+        "An optional trailing pump may be present after the positional valves and the pipes.",
+    ],
+)
+def test_a_sentence_that_would_be_asked_about_badly_is_left_out(sentence: str) -> None:
+    assert questions_of(f"# Pumps\n\n{sentence}\n") == []
+
+
+def test_the_one_that_raises_an_error_is_named() -> None:
+    asked = questions_of("# Pumps\n\n`remove()` raises `ValueError` when the pump is not found in the list of pumps.\n")
+    assert any(question.endswith("in which case does `remove()` raise a `ValueError`?") for question in asked)
+    assert not any("is a `ValueError` raised" in question for question in asked)
+
+
+def test_a_function_is_named_though_its_parameter_stands_in_the_heading() -> None:
+    text = "# Strings\n\n## str.split(sep=None)\n\nIf *sep* is not specified or is None, any run of white space is a separator.\n"
+    assert questions_of(text) == ["For `str.split()`, what happens if *sep* is not specified or is None?"]
 
 
 @pytest.mark.parametrize(
