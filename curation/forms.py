@@ -1,11 +1,8 @@
 """Forms for pairs and dataset versions."""
 
-from typing import Any
-
 from django import forms
 
 from curation.models import Pair, PairStatus
-from curation.services.cutting import FRACTIONS
 from curation.services.writing import ANSWER_LIMIT, QUESTION_LIMIT
 
 
@@ -52,33 +49,3 @@ class ReviewForm(PairForm):
     def of(cls, pair: Pair) -> "ReviewForm":
         words = {"question": pair.question, "answer": pair.answer, "system": pair.system}
         return cls(initial={**words, "note": pair.note, "revision": pair.revision, "status": pair.status})
-
-
-class CutForm(forms.Form):
-    """How a dataset version is split."""
-
-    advanced = ("seed",)
-
-    train = forms.IntegerField(label="Train, percent", min_value=1, max_value=98, initial=round(FRACTIONS[0] * 100))
-    validation = forms.IntegerField(label="Validation, percent", min_value=1, max_value=98, initial=round(FRACTIONS[1] * 100))
-    test = forms.IntegerField(label="Test, percent", min_value=1, max_value=98, initial=round(FRACTIONS[2] * 100))
-    seed = forms.IntegerField(
-        label="Seed",
-        min_value=0,
-        max_value=2**31 - 1,
-        initial=7,
-        help_text="The same pairs with the same seed are split the same way.",
-    )
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if not self.errors and data["train"] + data["validation"] + data["test"] != 100:
-            raise forms.ValidationError(
-                f"The three shares come to {data['train'] + data['validation'] + data['test']}%. They must come to 100%."
-            )
-        return data
-
-    @property
-    def fractions(self) -> tuple[float, float, float]:
-        data = self.cleaned_data
-        return data["train"] / 100, data["validation"] / 100, data["test"] / 100

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from curation.gate import last_report
 from curation.models import DatasetVersion
 from curation.selectors.pairs import made_from, pair_counts, questions_of
 from curation.services import evidence_erase
@@ -16,6 +17,12 @@ from runs.models import Artifact
 def pairs(project: Project) -> TabState:
     counts = pair_counts(project)
     return TabState("needs_you" if counts["waiting"] else "ready" if counts["all"] else "empty", counts["all"] or None)
+
+
+@project_tab("quality", title="Quality", icon="shield-check", order=45, url_name="curation:quality")
+def quality(project: Project) -> TabState:
+    report = last_report(project)
+    return TabState("empty" if report is None else "needs_you" if report.verdict == "fail" else "ready")
 
 
 @project_tab("datasets", title="Datasets", icon="database", order=50, url_name="curation:datasets")

@@ -28,20 +28,31 @@ TABLE: dict[str, str] = {
     "view": """projects:home projects:team projects:audit
         planning:plan
         retrieval:documents retrieval:document retrieval:file retrieval:export retrieval:search
-        curation:pairs curation:pair curation:pairs_export curation:datasets curation:dataset curation:dataset_download
+        curation:pairs curation:pair curation:facets curation:filter curation:pair_similar curation:mentions curation:pairs_export
+        curation:datasets curation:dataset curation:dataset_download
+        curation:dataset_card curation:dataset_zip curation:dataset_export curation:dataset_compare curation:dataset_checks
+        curation:quality curation:quality_report curation:quality_findings
         runs:list runs:detail runs:log runs:events training:compare
         catalogue:models catalogue:model catalogue:card_file
         evaluation:list evaluation:report evaluation:report_file evaluation:answers_file
         playground:chat playground:conversation
         playground:ask:POST playground:ask_again:POST playground:delete:POST playground:feedback:POST""",
-    "annotate": "curation:pair_new curation:pair_edit:POST",
-    "review": "curation:pairs_review curation:pairs_bulk:POST curation:pair_decide:POST curation:pair_undo:POST",
+    "annotate": """curation:filters curation:filter_change:POST curation:pair_new curation:pair_edit:POST curation:pair_comment:POST
+        curation:annotate curation:annotate_next:POST curation:annotate_pair curation:annotate_draft:POST curation:annotate_send:POST
+        curation:annotate_undo:POST curation:team curation:team_agreement""",
+    "review": """curation:tags curation:tag_change:POST curation:pairs_review curation:pairs_bulk:POST curation:pair_decide:POST
+    curation:pair_undo:POST
+        curation:collected curation:approve_agreed:POST curation:responses
+        curation:team_settings curation:team_assign:POST curation:team_unassign:POST curation:quality_remedy:POST""",
     "build": """planning:plan_save:POST
-        retrieval:upload:POST retrieval:read:POST retrieval:bulk:POST retrieval:delete:POST retrieval:retry:POST retrieval:measure:POST
-        retrieval:measure_stop:POST curation:pairs_generate curation:dataset_cut:POST
+        retrieval:upload:POST retrieval:add_text retrieval:read:POST retrieval:bulk:POST retrieval:delete:POST retrieval:retry:POST
+        retrieval:measure:POST
+        retrieval:measure_stop:POST curation:pairs_generate curation:pairs_write curation:pairs_preview
+        curation:pairs_augment curation:pairs_raft curation:imports curation:import_new:POST curation:import
+        curation:import_errors curation:import_remove:POST curation:dataset_cut:POST curation:quality_run:POST
         training:start training:check:POST runs:stop:POST runs:cancel:POST runs:resume:POST runs:rerun catalogue:download""",
     "own": """projects:invitation_create:POST projects:invitation_revoke:POST projects:member_role:POST projects:member_remove:POST
-        projects:settings projects:delete:POST""",
+        projects:settings projects:delete:POST projects:endpoints projects:endpoint projects:endpoint_delete:POST""",
 }
 SOCKETS = {"ws/p/<slug:slug>/runs/<uuid:run_id>/": "view"}  # pattern → capability
 NOT_ALLOWED = 405

@@ -25,13 +25,14 @@ def _person(request: HttpRequest) -> User:
     return request.user
 
 
-def _forms(project: Project, data: QueryDict | None) -> LaunchForms:
+def _forms(project: Project, data: QueryDict | None, dataset: str = "") -> LaunchForms:
+    """``dataset`` is the artifact that a link from a dataset version's page asks for."""
     defaults = plan_defaults(project)
     preset = presets.presets().get(defaults.preset) or presets.presets()[presets.DEFAULT]
     initial: dict[str, Any] = {
         "base_key": defaults.base_key,
         "preset": preset.key,
-        "dataset": (data and data.get("dataset")) or "",
+        "dataset": (data and data.get("dataset")) or dataset,
     }
     if defaults.stages:
         initial |= {"evaluate": "evaluate" in defaults.stages, "quantize": "quantize" in defaults.stages}
@@ -70,7 +71,7 @@ def _preflight(forms: LaunchForms) -> dict[str, Any]:
 def start(request: HttpRequest, slug: str) -> HttpResponse:
     """Start training: the form, what is found before it starts, and the launch."""
     project = project_for(request.user, slug, can="build")
-    forms = _forms(project, request.POST if request.method == "POST" else None)
+    forms = _forms(project, request.POST if request.method == "POST" else None, request.GET.get("dataset", ""))
     preflight = _preflight(forms)
     if request.method == "POST" and forms.is_valid() and not preflight.get("stopped"):
         data = forms.launch.cleaned_data

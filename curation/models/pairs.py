@@ -110,8 +110,14 @@ class Pair(models.Model):
         constraints = [models.UniqueConstraint(fields=["artifact", "artifact_row"], name="a_row_is_taken_in_once")]
         indexes = [
             models.Index(fields=["project", "question_hash"]),
-            models.Index(fields=["project", "status", "created_at"]),
+            # what filters ask about, without the texts: the table is filtered, sorted and counted in it alone
+            models.Index(
+                name="pair_facts",
+                fields="""project status created_at id topic shape difficulty language origin document_id stale edited disputed collected
+                    answer_length created_by decided_by decided_at decided_by_rule parent fork""".split(),
+            ),
             models.Index(fields=["project", "status", "responses_left", "created_at"]),
+            models.Index(fields=["project", "answer_length", "id"], name="pair_lengths"),
             models.Index(fields=["project", "topic"]),
             models.Index(fields=["project", "shape"]),
             models.Index(fields=["project", "document_id"]),

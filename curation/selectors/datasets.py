@@ -8,11 +8,17 @@ from typing import Any
 from django.db.models import QuerySet
 
 from curation.documents import deleted_among, document_names
+from curation.filters import FilterError, filter_parse
 from curation.models import DatasetVersion, Pair, PairStatus
+from curation.selectors.filters import filter_words
 from curation.selectors.pairs import context_tokens, longest_answer, shape_words, with_problem
+from curation.splitting import SPLITS
 from projects.models import Project
 from retrieval.jsonl import read_rows
 from runs.artifacts import artifact_path
+
+TOPICS_SHOWN = 20
+COMPARED = 50  # versions offered for a comparison
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,22 @@ def dataset_stats(version: DatasetVersion) -> list[dict[str, Any]]:
     ]
 
 
+def topics_chart(topics: Mapping[str, Mapping[str, int]]) -> dict[str, Any] | None:
+    """Pairs by topic and split, most frequent topics first; None where there are no two topics."""
+    if len(topics) < 2:
+        return None
+    rows = sorted(topics.items(), key=lambda row: (sum(row[1].values()), row[0]))[-TOPICS_SHOWN:]
+    names = [topic or "No topic" for topic, _ in rows]
+    series = [{"name": split.capitalize(), "x": names, "y": [counts[split] for _, counts in rows]} for split in SPLITS]
+    axes = {"x": {"title": "", "type": "category"}, "y": {"title": "Pairs"}}
+    return {"kind": "bar", "horizontal": True, "stacked": True, **axes, "series": series}
+
+
 def shapes_chart(shapes: Mapping[str, int]) -> dict[str, Any]:
     rows = sorted(shapes.items(), key=lambda row: row[1])
     return {
         "kind": "bar",
+        "horizontal": True,
         "x": {"title": "", "type": "category"},
         "y": {"title": "Pairs"},
         "series": [
@@ -94,7 +112,6 @@ def shapes_chart(shapes: Mapping[str, int]) -> dict[str, Any]:
                 "name": "Pairs",
                 "x": [shape_words(shape) for shape, _ in rows],
                 "y": [times for _, times in rows],
-                "horizontal": True,
             }
         ],
     }
@@ -108,13 +125,13 @@ def same_content(version: DatasetVersion) -> QuerySet[DatasetVersion]:
 def examples_of(version: DatasetVersion, split: str, count: int = 5) -> list[dict[str, str]]:
     """The first questions and answers of a split, from its file; empty when the files were erased."""
     examples = []
-    for row in islice(_rows_of(version, split), count):
-        words = {message["role"]: message["content"] for message in row["messages"]}
-        examples.append({"question": words.get("user", ""), "answer": words.get("assistant", "")})
+    for row in islice(rows_of(version, split), count):
+        question = next((turn["content"] for turn in row["messages"] if turn["role"] == "user"), "")
+        examples.append({"question": question, "answer": row["messages"][-1]["content"], "topic": row.get("topic", "")})
     return examples
 
 
-def _rows_of(version: DatasetVersion, split: str) -> Iterator[dict[str, Any]]:
+def rows_of(version: DatasetVersion, split: str) -> Iterator[dict[str, Any]]:
     """The rows of a split's file; none when the files were erased."""
     path = artifact_path(version.artifact) / f"{split}.jsonl"
     return read_rows(path) if path.is_file() else iter(())
@@ -123,11 +140,26 @@ def _rows_of(version: DatasetVersion, split: str) -> Iterator[dict[str, Any]]:
 def erased_words(version: DatasetVersion) -> str:
     """How many of its pairs come from documents that were erased, in words; empty where none do."""
     gone = deleted_among(version.project, {document for kept in version.documents.values() for document in kept})
-    rows = (row for split in version.counts for row in _rows_of(version, split)) if gone else ()
+    rows = (row for split in version.counts for row in rows_of(version, split)) if gone else ()
     count = sum(1 for row in rows if any(source["document"] in gone for source in row["sources"]))
     if not count:
         return ""
     return f"{count:,} {'pair comes' if count == 1 else 'pairs come'} from {'a document' if len(gone) == 1 else 'documents'} erased since."
+
+
+def filter_words_of(project: Project, text: str) -> str:
+    """A filter in an address, in words; empty for none and for one that cannot be read, which the form then says."""
+    try:
+        group = filter_parse(text)
+    except FilterError:
+        return ""
+    return filter_words(project, group) if group.parts else ""
+
+
+def others_of(version: DatasetVersion) -> list[DatasetVersion]:
+    """The versions it can be compared with, newest first."""
+    there = DatasetVersion.objects.filter(project=version.project_id, artifact__ready=True).exclude(pk=version.pk)
+    return list(there.only("number", "project_id").order_by("-number")[:COMPARED])
 
 
 def dataset_documents(version: DatasetVersion) -> list[dict[str, Any]]:

@@ -2,115 +2,51 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Subquery
+from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 
 from curation.documents import document_names
+from curation.filters import Condition, Group, filter_q, filter_text
 from curation.models import Origin, Pair, PairChange, PairStatus
+from curation.query import Query, context_tokens, longest_answer, problems
 from projects.models import Project
 
-SORTS = {"question", "answer_length", "shape", "status", "created_at"}
+SORTS = {"question", "answer_length", "shape", "status", "topic", "difficulty", "created_at", "decided_at"}
+__all__ = ["Query", "context_tokens", "longest_answer"]  # others read them from here
 PROBLEMS = {
     "long": "Answer too long",
     "empty": "Answer empty",
     "same": "Answer of another pair",
     "stale": "Document has changed",
 }
-CHARACTERS_A_TOKEN = 3.5  # of English in small vocabularies; the training stage counts exactly
-DEFAULT_CONTEXT = 1024
 
 
-@dataclass(frozen=True)
-class Query:
-    """Which of a project's pairs are meant; a table's filters, and what "all that match" means in a bulk action."""
-
-    status: str = ""
-    shape: str = ""
-    document: str = ""
-    problem: str = ""
-    text: str = ""
-    sort: str = ""
-
-    @classmethod
-    def from_get(cls, data: Mapping[str, str]) -> "Query":
-        names = {"q": "text"}
-        keys = ("status", "shape", "document", "problem", "q", "sort")
-        return cls(**{names.get(key, key): data.get(key, "").strip() for key in keys})
-
-    def described(self) -> str:
-        """For the audit log: the filters, not the words that were searched for."""
-        parts = [f"{name}={value}" for name in ("status", "shape", "document", "problem") if (value := getattr(self, name))]
-        return ", ".join([*parts, *(["search"] if self.text else [])]) or "all"
-
-
-def pairs_of(project: Project, query: Query = Query()) -> QuerySet[Pair]:
+def pairs_of(project: Project, query: Query | None = None) -> QuerySet[Pair]:
     """The project's pairs that match, in the order asked for."""
-    pairs = Pair.objects.filter(project=project)
-    if query.status in PairStatus.values:
-        pairs = pairs.filter(status=query.status)
-    if query.shape:
-        pairs = pairs.filter(shape=query.shape)
-    if query.document:
-        pairs = pairs.filter(document_id=_uuid(query.document)) if query.document != "none" else pairs.filter(document_id=None)
-    if query.problem in PROBLEMS:
-        pairs = with_problem(project, pairs, query.problem)
-    if query.text:
-        pairs = pairs.filter(Q(question__icontains=query.text) | Q(answer__icontains=query.text))
+    query = query or Query()
+    pairs = Pair.objects.filter(filter_q(project, query.group), project=project)
     key = query.sort.removeprefix("-")
     return pairs.order_by(query.sort, "pk") if key in SORTS else pairs.order_by("created_at", "pk")
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return UUID(int=0)  # matches nothing
-
-
 def with_problem(project: Project, pairs: QuerySet[Pair], problem: str) -> QuerySet[Pair]:
-    if problem == "empty":
-        return pairs.filter(answer_length=0)
-    if problem == "stale":
-        return pairs.filter(stale=True)
-    if problem == "long":
-        return pairs.filter(answer_length__gt=longest_answer())
-    return pairs.filter(answer__in=Subquery(_answers_twice(project)))
-
-
-def _answers_twice(project: Project) -> QuerySet[Pair, Any]:
-    kept = Pair.objects.filter(project=project).exclude(status=PairStatus.REJECTED)
-    return kept.order_by().values("answer").annotate(times=Count("pk")).filter(times__gt=1).values("answer")
-
-
-def context_tokens() -> int:
-    """The longest text that training reads with its defaults, in tokens."""
-    from engine import registry
-
-    try:
-        return int(registry.get("sft").schema()["properties"]["max_length"]["default"])
-    except (registry.RegistryError, KeyError, TypeError):
-        return DEFAULT_CONTEXT
-
-
-def longest_answer() -> int:
-    """Characters above which an answer is probably cut by the context."""
-    return int(context_tokens() * CHARACTERS_A_TOKEN)
+    return pairs.filter(filter_q(project, Group("all", (problems()[problem],))))
 
 
 def pair_counts(project: Project) -> dict[str, int]:
     """How many pairs there are in all, and by status."""
-    by_status = {status: Count("pk", filter=Q(status=status)) for status in PairStatus.values}
-    counts = Pair.objects.filter(project=project).aggregate(all=Count("pk"), **by_status)
-    return {**counts, "waiting": counts[PairStatus.PENDING.value]}
+    found = dict(Pair.objects.filter(project=project).order_by().values_list("status").annotate(times=Count("*")))
+    counts = {status: found.get(status, 0) for status in PairStatus.values}
+    return {**counts, "all": sum(counts.values()), "waiting": counts[PairStatus.PENDING.value]}
 
 
 def shapes_of(project: Project) -> list[tuple[str, str]]:
     """(shape, words with its count), most frequent first."""
-    rows = Pair.objects.filter(project=project).order_by().values_list("shape").annotate(times=Count("pk")).order_by("-times", "shape")
+    rows = Pair.objects.filter(project=project).order_by().values_list("shape").annotate(times=Count("*")).order_by("-times", "shape")
     return [(shape, f"{shape_words(shape)} ({times:,})") for shape, times in rows]
 
 
@@ -128,7 +64,7 @@ def documents_with_pairs(project: Project) -> list[tuple[str, str]]:
 
 def next_to_review(project: Project, query: Query, after: Pair | None = None) -> Pair | None:
     """The next pair that waits for review, oldest first whatever the table's order, from the beginning again after the last."""
-    waiting = pairs_of(project, Query(**{**query.__dict__, "status": PairStatus.PENDING.value, "sort": ""}))
+    waiting = pairs_of(project, replace(query, status=PairStatus.PENDING.value, sort=""))
     if after is None:
         return waiting.first()
     later = waiting.filter(Q(created_at__gt=after.created_at) | Q(created_at=after.created_at, pk__gt=after.pk))
@@ -137,7 +73,7 @@ def next_to_review(project: Project, query: Query, after: Pair | None = None) ->
 
 def place_in_review(project: Project, query: Query) -> int:
     """How many of those that match wait for review."""
-    return pairs_of(project, Query(**{**query.__dict__, "status": PairStatus.PENDING.value})).count()
+    return pairs_of(project, replace(query, status=PairStatus.PENDING.value)).count()
 
 
 def questions_of(project: Project) -> list[tuple[str, UUID, int, int]]:
@@ -183,3 +119,10 @@ def preview_words(facts: Mapping[str, int], pairs: int) -> str:
 def history_of(pair: Pair) -> QuerySet[PairChange]:
     """Who changed the pair, newest first."""
     return pair.changes.select_related("by")[:50]
+
+
+def preference_and_variants(pair: Pair) -> dict[str, Any]:
+    """For the page of one pair: how it goes on and how it should not, and how many were made from it, with the address of those."""
+    preference = {"chosen": pair.messages[pair.fork :], "rejected": pair.rejected} if pair.fork is not None else None
+    made = filter_text(Group("all", (Condition("parent", "is", str(pair.pk)),)))
+    return {"preference": preference, "variants": pair.variants.count(), "variants_filter": made}

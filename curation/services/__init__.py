@@ -11,25 +11,43 @@ from curation.services.deciding import (
     pairs_decide_bulk,
 )
 from curation.services.erasing import evidence_erase
+from curation.services.exporting import EXPORTS, ExportError, pairs_export
 from curation.services.generating import pairs_generate
+from curation.services.importing import (
+    PairImportError,
+    pair_import_remove,
+    pair_import_set,
+    pair_import_start,
+    pair_import_try,
+    pair_import_upload,
+)
 from curation.services.taking_in import pairs_take_in
 from curation.services.writing import PairChanged, PairError, pair_create, pair_edit
 
 __all__ = [
+    "EXPORTS",
     "DatasetError",
+    "ExportError",
     "PairChanged",
     "PairError",
+    "PairImportError",
     "dataset_version_cut",
     "evidence_erase",
     "pair_approve",
     "pair_create",
     "pair_edit",
+    "pair_import_remove",
+    "pair_import_set",
+    "pair_import_start",
+    "pair_import_try",
+    "pair_import_upload",
     "pair_reject",
     "pair_reopen",
     "pair_request_changes",
     "pair_review",
     "pairs_approve_by_rule",
     "pairs_decide_bulk",
+    "pairs_export",
     "pairs_generate",
     "pairs_take_in",
 ]

@@ -1,9 +1,8 @@
-"""Cutting a dataset version: approved pairs, split by document, written once and hashed."""
+"""Cutting a dataset version: the pairs of a filter, split by document, written once and hashed."""
 
 import json
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,34 +11,88 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from curation import card_facts
+from curation.dataset_rows import Spool
+from curation.filters import pairs_matching
+from curation.gate import Gate, last_gate, may_override
 from curation.models import DatasetVersion, Pair, PairStatus
-from curation.splitting import SPLITS, Item, groups_of, split_groups
+from curation.selecting import APPROVED, canonical
+from curation.selectors.filters import filter_words
+from curation.services.rehearsing import MOST_PERCENT, Rehearsal, rehearsal_append
+from curation.splitting import FRACTIONS, SEED, SPLITS, balance_of
 from projects import audit
 from projects.models import Project, User
 from projects.services import project_touch
 from runs.artifacts import artifact_register
 
-FRACTIONS = (0.75, 0.1, 0.15)  # train, validation, test
 FEWEST_PAIRS = 10
 FEWEST_GROUPS = 3  # one a split
+REASON_LIMIT = 500  # characters
 
 
 class DatasetError(Exception):
-    """A version cannot be cut; the message says why and what to do."""
+    """A version cannot be cut; the message says why and what to do. ``field`` is the form's that it belongs to."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
-def dataset_version_cut(*, project: Project, by: User | None, seed: int = 7, fractions: Sequence[float] = FRACTIONS) -> DatasetVersion:
-    """Write the project's approved pairs as an immutable ``dataset`` artifact and number it.
+def dataset_version_cut(
+    *,
+    project: Project,
+    by: User | None,
+    seed: int = SEED,
+    fractions: Sequence[float] = FRACTIONS,
+    tree: dict[str, Any] | None = None,
+    rehearsal: Rehearsal | None = None,
+    licence: str = "",
+    override_reason: str = "",
+) -> DatasetVersion:
+    """Write the pairs of a filter as an immutable ``dataset`` artifact and number it.
 
-    Raises ``DatasetError`` when nothing is approved, when it is too little, or when it cannot be split by document.
+    ``tree`` is a filter of ``curation.filters``, the approved pairs by default. The last gate's result is frozen in the version; where it
+    failed, only an owner cuts, with an ``override_reason``.
+    Raises ``FilterError`` for a tree that cannot be read, ``DatasetError`` when nothing matches, when it is too little, when it cannot be
+    split by document, or when the gate forbids it.
     """
-    pairs = _approved(project)
-    rows, split_of = _split(pairs, seed, _checked_fractions(fractions))
-    documents = {split: sorted({doc for pair in pairs if split_of[str(pair.pk)] == split for doc in _documents(pair)}) for split in SPLITS}
-    card = _card(pairs, rows, documents, seed, fractions)
-    folder = _write(rows, card)
+    fractions = _checked_fractions(fractions)
+    tree = canonical(tree)
+    pairs = pairs_matching(project, tree)
+    if rehearsal is not None:
+        pairs = pairs.exclude(pk__in=rehearsal.candidates(project).values("pk"))
+    gate = last_gate(project, pairs)
+    override_reason = _checked_override(project, by, gate, override_reason)
+    settings.ARTIFACT_ROOT.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="dataset-", dir=settings.ARTIFACT_ROOT))  # beside the store: taking it over is a rename
     try:
-        artifact = artifact_register(project=project, kind="dataset", folder=folder, facts=card)
+        spool = Spool.of(pairs, folder / "rows.jsonl")
+        _check_enough(project, spool, tree)
+        split_of = _split(spool, seed, fractions)
+        documents = spool.index.documents_of(split_of)
+        spool.part(split_of, folder)
+        rehearsed = _rehearse(project, rehearsal, folder, spool, split_of, seed)
+        card = card_facts.content_of(
+            spool,
+            split_of,
+            documents={split: len(documents[split]) for split in SPLITS},
+            balance=balance_of(spool.index.by_topic(split_of)),
+            seed=seed,
+            fractions=dict(zip(SPLITS, fractions, strict=True)),
+            rehearsal=card_facts.Rehearsed(rehearsed, rehearsal.percent if rehearsal else 0),
+        )
+        (folder / "card.json").write_text(json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True), "utf-8", newline="\n")
+        frozen = gate.frozen()
+        facts = card | card_facts.circumstances_of(
+            project,
+            spool,
+            pairs,
+            filter_words=filter_words(project, tree),
+            gate=frozen,
+            licence=licence.strip(),
+            override_reason=override_reason,
+        )
+        artifact = artifact_register(project=project, kind="dataset", folder=folder, facts=facts)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     with transaction.atomic():
@@ -50,36 +103,19 @@ def dataset_version_cut(*, project: Project, by: User | None, seed: int = 7, fra
             sha256=artifact.sha256,
             seed=seed,
             documents=documents,
+            tree=tree,
+            gate=frozen,
+            override_reason=override_reason,
+            rehearsal=rehearsed,
             created_by=by,
         )
-        audit.record(
-            project,
-            by,
-            "dataset.cut",
-            version.name,
-            after={"counts": version.counts, "sha256": version.sha256, "seed": seed},
-        )
+        after = {"counts": version.counts, "sha256": version.sha256, "seed": seed}
+        audit.record(project, by, "dataset.cut", version.name, after=after)
+        if override_reason:
+            report = {"report": frozen["id"], "verdict": frozen["verdict"], "reason": override_reason}
+            audit.record(project, by, "gate.override", version.name, after=report)
         project_touch(project)
     return version
-
-
-def _approved(project: Project) -> list[Pair]:
-    """The approved pairs in an order that is the same each time. Raises ``DatasetError`` for too few."""
-    fields = ("messages", "question", "answer", "shape", "sources")
-    pairs = list(Pair.objects.filter(project=project, status=PairStatus.APPROVED).only("project", *fields).order_by("question_hash"))
-    if not pairs:
-        waiting = Pair.objects.filter(project=project, status=PairStatus.PENDING).count()
-        mend = f"Review the {waiting:,} that wait." if waiting else "Generate or write some, then review them."
-        raise DatasetError(f"No pair is approved yet. {mend}")
-    if len(pairs) < FEWEST_PAIRS:
-        raise DatasetError(
-            f"{len(pairs)} approved {'pair is' if len(pairs) == 1 else 'pairs are'} too few to train and to test on: "
-            f"at least {FEWEST_PAIRS} are needed, and about 100 before training is worth it."
-        )
-    empty = sum(1 for pair in pairs if not pair.answer.strip())
-    if empty:
-        raise DatasetError(f"{empty} approved {'pair has' if empty == 1 else 'pairs have'} an empty answer. Write it, or reject the pair.")
-    return pairs
 
 
 def _checked_fractions(fractions: Sequence[float]) -> Sequence[float]:
@@ -88,63 +124,58 @@ def _checked_fractions(fractions: Sequence[float]) -> Sequence[float]:
     return fractions
 
 
-def _documents(pair: Pair) -> list[str]:
-    return [source.document for source in pair.source_list]
+def _checked_override(project: Project, by: User | None, gate: Gate, reason: str) -> str:
+    """The reason that counts: none unless the gate failed. Raises ``DatasetError`` where it failed and this is no owner's decision."""
+    if not gate.failed:
+        return ""
+    if not may_override(project, by):
+        raise DatasetError(f"{gate.words} Mend what it found and run it again, or ask an owner, who may cut a version all the same.")
+    if not reason.strip():
+        raise DatasetError(f"{gate.words} As an owner you may cut a version all the same: say why.", "override_reason")
+    return reason.strip()[:REASON_LIMIT]
 
 
-def _split(pairs: list[Pair], seed: int, fractions: Sequence[float]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-    """Split → rows, and pair → split. Raises ``DatasetError`` for fewer than three groups."""
-    groups = groups_of(Item(str(pair.pk), tuple(_documents(pair))) for pair in pairs)
-    if len(groups) < FEWEST_GROUPS:
-        where = "one document" if len(groups) == 1 else "two documents"
+def _check_enough(project: Project, spool: Spool, tree: dict[str, Any]) -> None:
+    count, approved = len(spool.index), tree == APPROVED
+    kind = "approved " if approved else "matching "
+    if not count and approved:
+        waiting = Pair.objects.filter(project=project, status=PairStatus.PENDING).count()
+        mend = f"Review the {waiting:,} that wait." if waiting else "Generate or write some, then review them."
+        raise DatasetError(f"No pair is approved yet. {mend}")
+    if not count:
+        raise DatasetError("No pair matches this filter. Choose another, or look at it in the table of pairs.", "saved_filter")
+    if count < FEWEST_PAIRS:
         raise DatasetError(
-            f"The approved pairs come from {where}. Train, validation and test each need a document of their own, "
-            "so that nothing leaks: approve pairs from at least three."
+            f"{count} {kind}{'pair is' if count == 1 else 'pairs are'} too few to train and to test on: "
+            f"at least {FEWEST_PAIRS} are needed, and about 100 before training is worth it."
         )
-    split_by_group = split_groups({group: len(keys) for group, keys in groups.items()}, seed=seed, fractions=fractions)
-    split_of = {key: split_by_group[group] for group, keys in groups.items() for key in keys}
-    rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
-    for pair in pairs:
-        rows[split_of[str(pair.pk)]].append(_row(pair))
-    return rows, split_of
+    if empty := spool.tally.empty:
+        raise DatasetError(f"{empty} {kind}{'pair has' if empty == 1 else 'pairs have'} an empty answer. Write it, or reject the pair.")
 
 
-def _row(pair: Pair) -> dict[str, Any]:
-    sources = [{"document": s.document, "version": s.version, "page": s.page, "start": s.start, "end": s.end} for s in pair.source_list]
-    return {"id": str(pair.pk), "messages": pair.messages, "sources": sources, "shape": pair.shape}
+def _split(spool: Spool, seed: int, fractions: Sequence[float]) -> dict[str, str]:
+    """Pair → split. Raises ``DatasetError`` for fewer than three groups."""
+    if len(spool.index.groups) < FEWEST_GROUPS:
+        where = "one document" if len(spool.index.groups) == 1 else "two documents"
+        raise DatasetError(
+            f"The pairs come from {where}, counting those that share a question as one. Train, validation and test each need a document of "
+            "their own, so that nothing leaks: approve pairs from at least three."
+        )
+    return spool.index.split(seed=seed, fractions=fractions)
 
 
-def _card(
-    pairs: list[Pair],
-    rows: dict[str, list[dict[str, Any]]],
-    documents: dict[str, list[str]],
-    seed: int,
-    fractions: Sequence[float],
-) -> dict[str, Any]:
-    """What the data card says. No number, date or name in it: the same content must hash the same."""
-    lengths = sorted(len(pair.answer) for pair in pairs)
-    return {
-        "counts": {split: len(rows[split]) for split in SPLITS},
-        "documents": {split: len(documents[split]) for split in SPLITS},
-        "shapes": dict(sorted(Counter(pair.shape for pair in pairs).items())),
-        "answer_characters": {"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]},
-        "characters": sum(len(pair.question) + len(pair.answer) for pair in pairs),
-        "seed": seed,
-        "fractions": dict(zip(SPLITS, fractions, strict=True)),
-        "split_by": "document",
-    }
-
-
-def _write(rows: dict[str, list[dict[str, Any]]], card: dict[str, Any]) -> Path:
-    """The folder of the artifact, beside the store so that taking it over is a rename."""
-    settings.ARTIFACT_ROOT.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="dataset-", dir=settings.ARTIFACT_ROOT))
-    for split in SPLITS:
-        with open(folder / f"{split}.jsonl", "w", encoding="utf-8") as file:
-            for row in rows[split]:
-                file.write(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
-    (folder / "card.json").write_text(json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True), "utf-8")
-    return folder
+def _rehearse(project: Project, rehearsal: Rehearsal | None, folder: Path, spool: Spool, split_of: dict[str, str], seed: int) -> int:
+    if rehearsal is None or not rehearsal.percent:
+        return 0
+    if rehearsal.percent > MOST_PERCENT:
+        raise DatasetError(f"At most {MOST_PERCENT}% of the training split can be general data.", "rehearsal_percent")
+    places = [split_of[key] for key in spool.index.keys]
+    held_out = {asked for asked, split in zip(spool.index.questions, places, strict=True) if split != "train"}
+    file, train = folder / "train.jsonl", places.count("train")
+    found = rehearsal_append(project=project, rehearsal=rehearsal, file=file, train=train, held_out=held_out, seed=seed)
+    if not found:
+        raise DatasetError(f"No pair with the tag “{rehearsal.tag}” can be rehearsed. Import general data under it first.", "rehearsal_tag")
+    return found
 
 
 def _numbered(*, project: Project, **fields: Any) -> DatasetVersion:

@@ -8,7 +8,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from curation.documents import version_texts
-from curation.models import Pair, PairChange, PairStatus
+from curation.labels import Labels
+from curation.models import Message, Pair, PairChange, PairStatus
+from curation.services.responding import responses_reopen
 from curation.services.writing import PairChanged, PairError, pair_edit
 from projects import audit
 from projects.models import Project, User
@@ -30,10 +32,17 @@ def pair_reject(*, pair: Pair, by: User, note: str = "") -> Pair:
 
 
 def pair_request_changes(*, pair: Pair, by: User, note: str) -> Pair:
-    """Send the pair back with a ``note``. Raises ``PairError`` without one, ``PairChanged`` when it is no longer what ``by`` saw."""
+    """Send the pair back with a ``note``, and each response to who wrote it.
+
+    Raises ``PairError`` without a note, ``PairChanged`` when the pair is no longer what ``by`` saw.
+    """
     if not note.strip():
         raise PairError("Say what should change.", {"note": "Say what should change."})
-    return _decide(pair, by, PairStatus.CHANGES, note)
+    with transaction.atomic():
+        pair = _decide(pair, by, PairStatus.CHANGES, note)
+        responses_reopen(pair=pair)
+    pair.refresh_from_db()
+    return pair
 
 
 def pair_reopen(*, pair: Pair, by: User) -> Pair:
@@ -43,13 +52,22 @@ def pair_reopen(*, pair: Pair, by: User) -> Pair:
 
 @transaction.atomic
 def pair_review(
-    *, pair: Pair, by: User, decision: PairStatus, question: str, answer: str, system: str | None = None, note: str = ""
+    *,
+    pair: Pair,
+    by: User,
+    decision: PairStatus,
+    question: str,
+    answer: str,
+    system: str | None = None,
+    note: str = "",
+    turns: Sequence[Message] | None = None,
+    labels: Labels | None = None,
 ) -> Pair:
-    """What a reviewer does in one go: mend the words where they need it, then decide. All of it or nothing.
+    """What a reviewer does in one go: mend words and labels where they need it, then decide. All of it or nothing.
 
     Raises ``PairError`` for words that cannot stand, ``PairChanged`` when the pair is no longer what ``by`` saw.
     """
-    pair = pair_edit(pair=pair, by=by, question=question, answer=answer, system=system, reviewer=True)
+    pair = pair_edit(pair=pair, by=by, question=question, answer=answer, system=system, turns=turns, labels=labels, reviewer=True)
     if decision == PairStatus.CHANGES:
         return pair_request_changes(pair=pair, by=by, note=note)
     return _decide(pair, by, decision, note)

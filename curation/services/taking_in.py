@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from curation.documents import erased_among, version_texts
@@ -28,14 +29,16 @@ PAIRS_FILE = "pairs.jsonl"
 def pairs_take_in(artifact: Artifact) -> dict[str, int]:
     """Bring a ``pairs`` artifact into the table, in batches of one transaction each. Idempotent: what is there stays as it is.
 
-    A row counts only if each of its sources stands in its document at its offsets. Unless the artifact was imported, its question must be
+    Unless the artifact was imported, a row counts only if each of its sources stands in its document at its offsets and its question is
     new to the project. Answers how many rows were new, known and refused.
     """
-    into = _Into.of(artifact)
     counts = {"new": 0, "known": 0, "refused": 0}
+    if artifact.facts.get("preview"):  # to be looked at first: it comes in with the rest, when somebody has the rest made
+        return counts
+    into = _Into.of(artifact)
     versions: set[str] = set()
     for lines in batched(enumerate(read_rows(artifact_path(artifact) / PAIRS_FILE), start=1)):
-        rows = [(number, row) for number, line in lines if (row := _sound(line, into.texts)) is not None]
+        rows = [(number, row) for number, line in lines if (row := into.sound(line)) is not None]
         with transaction.atomic():
             new = into.insert(rows)
         counts["new"] += new
@@ -49,16 +52,6 @@ def pairs_take_in(artifact: Artifact) -> dict[str, int]:
         audit.record(into.project, by, "pairs.take_in", f"run {artifact.produced_by_id}", after=counts)
         project_touch(into.project)
     return counts
-
-
-def _sound(line: dict[str, Any], texts: Callable[[str], str]) -> PairRow | None:
-    """The line as a row, None for one that is no pair or quotes what does not stand in its document."""
-    try:
-        row = PairRow.from_dict(line)
-        sources = [Source.from_dict(source) for source in row.sources]
-    except (RowError, KeyError, TypeError, ValueError):
-        return None
-    return row if all(source.holds_in(texts(source.version)) for source in sources) else None
 
 
 def _versions(line: dict[str, Any]) -> list[str]:
@@ -99,6 +92,24 @@ class _Into:
             made_by=str(artifact.facts.get("made_by") or (artifact.produced_by.stage if artifact.produced_by else "")),
             overlap=collection.overlap if collection else 1,
         )
+
+    def sound(self, line: dict[str, Any]) -> PairRow | None:
+        """The line as a row, None for one that is no pair or quotes what does not stand in its document.
+
+        An import may come from another project: sources that mean nothing here are kept in ``extra``, for its export.
+        """
+        try:
+            row = PairRow.from_dict(line)
+            holds = all(Source.from_dict(source).holds_in(self.texts(str(source["version"]))) for source in row.sources)
+        except (RowError, KeyError, TypeError, ValueError, ValidationError):
+            if self.origin != Origin.IMPORTED or not line.get("sources"):
+                return None
+            holds, row = False, PairRow.from_dict({**line, "sources": []})
+        if not holds:
+            if self.origin != Origin.IMPORTED:
+                return None
+            row.sources, row.extra = [], {**row.extra, "sources": line["sources"]}
+        return row
 
     def insert(self, rows: Sequence[tuple[int, PairRow]]) -> int:
         """Insert those that are new; how many. Inside a transaction."""

@@ -6,7 +6,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from curation.errors import PairChanged, PairError
+from curation.labels import Labels, known_tags, label_checked, preference_of, tags_of, tags_set
 from curation.models import Message, Origin, Pair, PairChange, PairStatus
+from curation.selectors.collecting import collection_of
 from curation.sources import Source, question_hash
 from projects import audit
 from projects.models import Project, User
@@ -15,39 +18,40 @@ from projects.services import project_touch
 QUESTION_LIMIT, ANSWER_LIMIT = 4_000, 40_000  # characters; more than any context of a small model holds
 
 
-class PairError(Exception):
-    """A pair cannot be written or changed as asked. ``fields`` maps a field to what is wrong with it."""
-
-    def __init__(self, message: str, fields: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.fields = fields or {}
-
-
-class PairChanged(PairError):
-    """Somebody else changed the pair meanwhile."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Somebody else changed this pair meanwhile. What they did is in its history; your words are still here. "
-            "Send them again to put them in place of theirs."
-        )
-
-
 def messages_of(question: str, answer: str, system: str = "") -> list[Message]:
     """The messages a pair is trained on."""
     turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     return [{"role": "system", "content": system}, *turns] if system else turns
 
 
-def with_words(messages: Sequence[Message], question: str, answer: str, system: str) -> list[Message]:
-    """``messages`` with their first user turn, their last answer and their system prompt replaced; turns between stay as they are."""
+def with_words(
+    messages: Sequence[Message], question: str, answer: str, system: str, between: Sequence[Message] | None = None
+) -> list[Message]:
+    """``messages`` with their first user turn, their last answer and their system prompt replaced; the turns ``between`` those two, too,
+    where they are given.
+    """
     turns = [message for message in messages if message["role"] != "system"]
     if len(turns) < 2:
-        return messages_of(question, answer, system)
+        turns = messages_of(question, answer)
     first = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), 0)
-    changed = {first: question, len(turns) - 1: answer}
-    turns = [{**turn, "content": changed.get(place, turn["content"])} for place, turn in enumerate(turns)]
+    middle = turns[first + 1 : -1] if between is None else list(between)
+    turns = [*turns[:first], {**turns[first], "content": question}, *middle, {**turns[-1], "content": answer}]
     return [{"role": "system", "content": system}, *turns] if system else turns
+
+
+def turns_between(messages: Sequence[Message]) -> list[Message]:
+    """What is said between the first question and the last answer."""
+    turns = [message for message in messages if message["role"] != "system"]
+    first = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), 0)
+    return turns[first + 1 : -1]
+
+
+def question_and_answer(messages: Sequence[Message]) -> tuple[str, str, str]:
+    """What a form shows of ``messages``: the first user turn, the last answer, the system prompt. Undoes ``with_words``."""
+    turns = [message for message in messages if message["role"] != "system"]
+    question = next((turn["content"] for turn in turns if turn["role"] == "user"), turns[0]["content"] if turns else "")
+    system = next((message["content"] for message in messages if message["role"] == "system"), "")
+    return question, turns[-1]["content"] if turns else "", system
 
 
 def derived(messages: Sequence[Message]) -> dict[str, Any]:
@@ -64,7 +68,8 @@ def derived(messages: Sequence[Message]) -> dict[str, Any]:
     }
 
 
-def _checked(question: str, answer: str) -> tuple[str, str]:
+def checked(question: str, answer: str) -> tuple[str, str]:
+    """Both without the space around them. Raises ``PairError`` for words that cannot stand."""
     question, answer = question.strip(), answer.strip()
     wrong: dict[str, str] = {}
     if not question:
@@ -100,7 +105,7 @@ def pair_create(
     sources: list[Source] | None = None,
 ) -> Pair:
     """A pair written by a person, waiting for review. Raises ``PairError`` for empty words or a question that is there already."""
-    question, answer = _checked(question, answer)
+    question, answer = checked(question, answer)
     sources = sources or []
     fields = derived(messages_of(question, answer, system.strip()))
     _check_new(project, fields["question_hash"])
@@ -112,6 +117,7 @@ def pair_create(
         document_id=sources[0].document if sources else None,
         version_id=sources[0].version if sources else None,
         origin=Origin.WRITTEN,
+        responses_left=collection_of(project).overlap,
         created_by=by,
     )
     audit.record(project, by, "pair.create", f"pair {pair.pk}")
@@ -120,34 +126,90 @@ def pair_create(
 
 
 @transaction.atomic
-def pair_edit(*, pair: Pair, by: User, question: str, answer: str, reviewer: bool, system: str | None = None) -> Pair:
-    """Change a pair's words, with a line of history. An edit by who is no ``reviewer`` sends an approved pair back to review.
+def pair_edit(
+    *,
+    pair: Pair,
+    by: User,
+    question: str,
+    answer: str,
+    reviewer: bool,
+    system: str | None = None,
+    turns: Sequence[Message] | None = None,
+    labels: Labels | None = None,
+) -> Pair:
+    """Change a pair's words, and where they are given the ``turns`` between question and answer and its ``labels``; with a line of history.
 
+    An edit of the words by who is no ``reviewer`` sends an approved pair back to review.
     Compare-and-set on the revision ``pair`` was read with. Raises ``PairError`` for words that cannot stand, ``PairChanged`` when
     somebody else was first.
     """
-    question, answer = _checked(question, answer)
+    question, answer = checked(question, answer)
     system = pair.system if system is None else system.strip()
-    fields = derived(with_words(pair.messages, question, answer, system))
-    if fields["messages"] == pair.messages:
-        return pair
+    between = None if turns is None or _same(turns, turns_between(pair.messages)) else checked_turns(turns)
+    messages = with_words(pair.messages, question, answer, system, between)
+    fields = derived(messages) | preference_of(pair, messages, labels.rejected if labels else None)
     if fields["question_hash"] != pair.question_hash:
         _check_new(pair.project, fields["question_hash"], but=pair)
+    rewritten = messages != pair.messages or fields["rejected"] != pair.rejected
+    carried, wanted = (tags_of(pair), known_tags(pair, labels.tags)) if labels else ([], [])
+    relabelled = {name: value for name, value in _labels(labels).items() if value != getattr(pair, name)}
+    if not rewritten and not relabelled and carried == wanted:
+        return pair
     status = pair.status
-    if status == PairStatus.CHANGES or (status == PairStatus.APPROVED and not reviewer):
+    if rewritten and (status == PairStatus.CHANGES or (status == PairStatus.APPROVED and not reviewer)):
         status = PairStatus.PENDING
-    before, after = _words(pair.question, pair.answer, pair.status), _words(question, answer, status)
+    before, after = _changes(pair, fields, status, rewritten)
+    before |= {name: getattr(pair, name) for name in relabelled}
+    after |= relabelled
+    if carried != wanted:
+        before["tags"], after["tags"] = carried, wanted
     undecided = {"decided_by": None, "decided_by_rule": "", "decided_at": None} if status != pair.status else {}
     done = Pair.objects.filter(pk=pair.pk, revision=pair.revision, status=pair.status).update(
-        **fields, **undecided, status=status, edited=True, revision=F("revision") + 1
+        **fields, **relabelled, **undecided, status=status, edited=pair.edited or rewritten, revision=F("revision") + 1
     )
     if not done:
         raise PairChanged
+    tags_set(pair, wanted, carried)
     PairChange.objects.create(pair=pair, by=by, before=before, after=after)
     audit.record(pair.project, by, "pair.edit", f"pair {pair.pk}", before={"status": pair.status}, after={"status": status})
     pair.refresh_from_db()
     return pair
 
 
-def _words(question: str, answer: str, status: str) -> dict[str, str]:
-    return {"question": question, "answer": answer, "status": status}
+def _same(turns: Sequence[Message], others: Sequence[Message]) -> bool:
+    return [(turn["role"], turn["content"].split()) for turn in turns] == [(turn["role"], turn["content"].split()) for turn in others]
+
+
+def checked_turns(turns: Sequence[Message]) -> list[Message]:
+    """``turns`` without the empty ones and the space around them. Raises ``PairError`` unless question and answer still alternate."""
+    kept = [{"role": turn["role"], "content": turn["content"].strip()} for turn in turns if turn["content"].strip()]
+    wrong = ""
+    if [turn["role"] for turn in kept] != ["assistant", "user"] * (len(kept) // 2) or len(kept) % 2:
+        wrong = "Between the question and the answer, answers and questions take turns: an answer first, a question last."
+    elif any(len(turn["content"]) > ANSWER_LIMIT for turn in kept):
+        wrong = f"A turn has at most {ANSWER_LIMIT:,} characters."
+    if wrong:
+        raise PairError(wrong, {"turns": wrong})
+    return kept
+
+
+def _labels(labels: Labels | None) -> dict[str, str]:
+    if labels is None:
+        return {}
+    return {name: label_checked(name, getattr(labels, name)) for name in ("topic", "language", "difficulty")}
+
+
+def _changes(pair: Pair, fields: dict[str, Any], status: str, rewritten: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What stood there and what stands there now, for the history."""
+    if not rewritten:
+        return {}, {}
+    before = _words(pair.question, pair.answer, pair.status, pair.messages)
+    after = _words(fields["question"], fields["answer"], status, fields["messages"])
+    if fields["rejected"] != pair.rejected or fields["fork"] != pair.fork:
+        before |= {"rejected": pair.rejected, "fork": pair.fork}
+        after |= {"rejected": fields["rejected"], "fork": fields["fork"]}
+    return before, after
+
+
+def _words(question: str, answer: str, status: str, messages: list[Message]) -> dict[str, Any]:
+    return {"question": question, "answer": answer, "status": status, "messages": messages}

@@ -8,10 +8,16 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from curation import services
 from curation.forms import PairForm, ReviewForm
+from curation.forms_collecting import CommentForm
+from curation.forms_facts import FactsForm
 from curation.models import Pair, PairStatus
 from curation.passages import passages_of
+from curation.selectors import collecting
 from curation.selectors import pairs as selectors
-from curation.selectors.pairs import Query
+from curation.selectors.history import history_lines
+from curation.selectors.pairs import Query, preference_and_variants
+from curation.services.commenting import comment_create, mentions_read
+from curation.services.reviewing import change_undo
 from curation.views.shared import show_error, with_query
 from projects.guards import project_for
 from projects.models import Project
@@ -43,7 +49,7 @@ def pair_new(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _pair(project: Project, pk: object) -> Pair:
     return get_object_or_404(
-        Pair.objects.select_related("project", "created_by", "decided_by", "artifact"),
+        Pair.objects.select_related("project", "created_by", "decided_by", "artifact", "parent"),
         project__slug=project.slug,
         pk=pk,
     )
@@ -52,10 +58,13 @@ def _pair(project: Project, pk: object) -> Pair:
 def pair_detail(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
     project = project_for(request.user, slug)
     pair = _pair(project, pk)
+    mentions_read(pair=pair, by=request.user)  # type: ignore[arg-type]
     return _pair_page(request, project, pair, ReviewForm.of(pair))
 
 
-def _pair_page(request: HttpRequest, project: Project, pair: Pair, form: ReviewForm, status: int = 200) -> HttpResponse:
+def _pair_page(
+    request: HttpRequest, project: Project, pair: Pair, form: ReviewForm, status: int = 200, comment_form: CommentForm | None = None
+) -> HttpResponse:
     query = Query.from_get(request.GET)
     following, passages = selectors.next_to_review(project, query, after=pair), passages_of(pair)
     context = {
@@ -63,7 +72,15 @@ def _pair_page(request: HttpRequest, project: Project, pair: Pair, form: ReviewF
         "form": form,
         "passages": passages,
         "erased": any(not passage.evidence for passage in passages),
-        "history": selectors.history_of(pair),
+        "facts": FactsForm.shown(request.POST, pair),
+        **preference_and_variants(pair),
+        "history": history_lines(pair),
+        "comments": collecting.comments_on(pair),
+        "comment_form": comment_form or CommentForm(),
+        "members": [str(member) for member in collecting.members_of(project)],
+        "at_it": collecting.people_at(pair, but=request.user),  # type: ignore[arg-type]
+        "mine": pair.responses.filter(user=request.user).first(),
+        "collects": pair.status in collecting.OPEN and pair.responses_left > 0,
         "next": following if following and following.pk != pair.pk else None,
         "left": selectors.place_in_review(project, query),
         "query": request.GET.urlencode(),
@@ -79,6 +96,7 @@ def pair_edit(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
         try:
             _as_seen(pair, form)
             words = {name: form.cleaned_data[name] for name in ("question", "answer", "system")}
+            words |= FactsForm.sent(request.POST, pair)
             services.pair_edit(pair=pair, by=request.user, reviewer=may(project.role, "review"), **words)  # type: ignore[attr-defined]
             messages.success(request, "Saved")
             return redirect(with_query(pair.get_absolute_url(), request))
@@ -99,6 +117,7 @@ def pair_decide(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
         try:
             _as_seen(pair, form)
             words = {name: form.cleaned_data[name] for name in ("question", "answer", "system", "note")}
+            words |= FactsForm.sent(request.POST, pair)
             services.pair_review(pair=pair, by=request.user, decision=decision, **words)
         except services.PairError as error:
             pair, form = _refused(project, pair, form, error)
@@ -134,17 +153,34 @@ def _go_on(request: HttpRequest, project: Project, pair: Pair, decision: PairSta
 
 @require_POST
 def pair_undo(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
-    """Take a decision back, from its toast."""
+    """Take a change back: the one that is named, or from a toast the last one, if it is this person's."""
     project = project_for(request.user, slug, can="review")
     pair = _pair(project, pk)
+    named = request.POST.get("change", "")
+    change = pair.changes.filter(pk=named).first() if named.isdecimal() else pair.changes.first()
     try:
-        if pair.decided_by != request.user:
+        if change is None or (not named and change.by != request.user):
             raise services.PairChanged
-        services.pair_reopen(pair=pair, by=request.user)
-    except services.PairChanged:
+        change_undo(change=change, by=request.user)  # type: ignore[arg-type]
+    except services.PairError as error:
+        if named:
+            messages.warning(request, str(error))
+            return redirect(pair)
         return HttpResponse("Somebody else decided meanwhile.", status=409, content_type="text/plain")
-    messages.success(request, "Back to review")
+    messages.success(request, "Taken back")
     return redirect(pair)
+
+
+@require_POST
+def pair_comment(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
+    """Say something about a pair, then back to the page it was said on."""
+    project = project_for(request.user, slug, can="annotate")
+    pair, form = _pair(project, pk), CommentForm(request.POST)
+    if form.is_valid():
+        comment_create(pair=pair, by=request.user, text=form.cleaned_data["text"])  # type: ignore[arg-type]
+        name = "curation:responses" if request.POST.get("from") == "responses" and may(project.role, "review") else "curation:pair"  # type: ignore[attr-defined]
+        return redirect(f"{reverse(name, args=[slug, pair.pk])}#comments")
+    return _pair_page(request, project, pair, ReviewForm.of(pair), status=422, comment_form=form)
 
 
 def pairs_review(request: HttpRequest, slug: str) -> HttpResponse:

@@ -3,6 +3,11 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
+
+from curation.selectors.collecting import pairs_in_review, unread_mentions
+from projects.models import Project
+from projects.roles import may
 
 
 def show_error(form: Any, error: Any) -> None:
@@ -14,3 +19,36 @@ def show_error(form: Any, error: Any) -> None:
 
 def with_query(url: str, request: HttpRequest) -> str:
     return f"{url}?{request.GET.urlencode()}" if request.GET else url
+
+
+def pairs_tabs(project: Project, user: Any, current: str) -> list[dict[str, Any]]:
+    """The views of pairs that ``user`` may see, for the tabs above them."""
+    role = project.role  # type: ignore[attr-defined] (set by the guard)
+    disputed = pairs_in_review(project, "disputed").count() if may(role, "review") else 0
+    tabs = [
+        ("pairs", "Table", "view", None),
+        ("annotate", "Annotate", "annotate", None),
+        ("collected", "Responses", "review", disputed or None),
+        ("team", "Team", "annotate", None),
+        ("tags", "Tags", "review", None),
+        ("mentions", "Mentions", "view", unread_mentions(project, user) or None),
+    ]
+    return [
+        {"title": title, "url": reverse(f"curation:{name}", args=[project.slug]), "current": name == current, "count": count}
+        for name, title, can, count in tabs
+        if may(role, can)
+    ]
+
+
+def ways_to_make(project: Project, current: str) -> dict[str, Any]:
+    """The tabs of making pairs, and the way back to the table."""
+    ways = [
+        ("rules", "By rules", "pairs_generate"),
+        ("model", "By a model", "pairs_write"),
+        ("augment", "From pairs", "pairs_augment"),
+        ("raft", "Among distractors", "pairs_raft"),
+    ]
+    tabs = [
+        {"title": title, "url": reverse(f"curation:{name}", args=[project.slug]), "current": key == current} for key, title, name in ways
+    ]
+    return {"ways": tabs, "cancel_url": reverse("curation:pairs", args=[project.slug])}

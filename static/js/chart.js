@@ -1,6 +1,6 @@
 // Charts from <figure data-chart>: a spec in JSON in, a Plotly chart with its table and downloads out.
 //
-//   {kind: "line" | "scatter" | "bar" | "heatmap", x: {title, type, min, max, hidden}, y: {…}, horizontal, stacked,
+//   {kind: "line" | "scatter" | "bar" | "heatmap", x: {title, type, min, max, hidden}, y: {…}, horizontal, stacked, labels,
 //    series: [{name, x: [...], y: [...], text: [...], size: [...], line: true}], z, lines: [{axis: "y", value, label}]}
 import { number } from "./lib.js";
 import { colour, config, dash, layout, palette, scale } from "./chart-theme.js";
@@ -42,8 +42,8 @@ function traces(spec) {
     }
     if (spec.kind === "scatter") {
       return {
-        ...base, type: "scatter", mode: one.text && one.x.length <= 24 ? "markers+text" : "markers", textposition: "top center", textfont: { size: 11 }, cliponaxis: false,
-        hovertemplate: `${one.text ? "%{text}: " : ""}%{x:.4~g}, %{y:.4~g}<extra>${one.name || ""}</extra>`,
+        ...base, type: "scatter", mode: one.text && spec.labels !== false && one.x.length <= 24 ? "markers+text" : "markers", textposition: "top center", textfont: { size: 11 }, cliponaxis: false,
+        hovertemplate: spec.labels === false ? `%{text}<extra>${one.name || ""}</extra>` : `${one.text ? "%{text}: " : ""}%{x:.4~g}, %{y:.4~g}<extra>${one.name || ""}</extra>`,
         marker: { color: paint, size: one.size || (one.x.length > 400 ? 5 : 9), sizemode: "diameter", opacity: one.x.length > 100 ? 0.75 : 1, line: { width: 1, color: colour("--card") } },
         ...(one.line ? { mode: one.text && one.x.length <= 24 ? "lines+markers+text" : "lines+markers", line: { color: paint, width: 1.5, dash: "dot" } } : {}),
       };

@@ -4,11 +4,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.db.models import QuerySet
 
-from curation.models import Origin, Pair, PairStatus
+from curation.gate import fingerprint
+from curation.models import Origin, Pair, PairStatus, QualityReport
+from curation.selecting import APPROVED
 from curation.services.writing import derived, messages_of
 from projects.models import Project
 from retrieval.files import name_for
@@ -64,6 +68,23 @@ def rows_for(version: DocumentVersion, count: int) -> list[dict[str, Any]]:
         rows.append(row_for(version, question, at, at + len(line) - 1, shape="definition" if len(rows) % 2 else "heading"))
         at += len(line)
     return rows
+
+
+def report_of(project: Project, verdict: str, pairs: QuerySet[Pair] | None = None) -> QualityReport:
+    """A look of the quality gate at ``pairs`` as they are now, the approved ones where none are given."""
+    looked_at = Pair.objects.filter(project=project, status=PairStatus.APPROVED) if pairs is None else pairs
+    says = {"key": "duplicates", "title": "Duplicates", "verdict": verdict, "says": "As it stands.", "number": 3, "unit": "%", "rows": 4}
+    return QualityReport.objects.create(
+        project=project,
+        artifact=Artifact.objects.create(
+            project=project, kind="quality-report", uri=f"made/{uuid4()}", bytes=0, sha256="0" * 64, ready=True
+        ),
+        verdict=verdict,
+        pairs=looked_at.count(),
+        report={"verdict": verdict, "pairs": looked_at.count(), "checks": [says]},
+        tree=APPROVED,
+        fingerprint=fingerprint(looked_at),
+    )
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What is said before training starts."""
 
+import json
+
 import pytest
 
 from projects.models import Project
@@ -52,6 +54,14 @@ def test_only_empty_answers_stop_the_training(project: Project) -> None:
 @pytest.mark.parametrize("line", ["not json", "[]", '{"messages": 3}', '{"messages": [{"role": "user"}]}'])
 def test_rows_that_cannot_be_read_stop_the_training(project: Project, line: str) -> None:
     assert codes(project, extra=[line])["unreadable"] == "stop"
+
+
+def test_a_rejected_answer_and_labels_of_a_row_change_nothing(project: Project) -> None:
+    plain = made.row()
+    worse = [{"role": "assistant", "content": "word " * 5000}]
+    full = json.dumps({**json.loads(plain), "rejected": worse, "fork": 1, "topic": "x", "rehearsal": True})
+    shapes = [check(made.dataset(project, extra=[one]), max_length=1024) for one in (plain, full)]
+    assert shapes[0] == shapes[1] and shapes[0][1] == []
 
 
 def test_missing_splits_are_said(project: Project) -> None:

@@ -1,0 +1,110 @@
+"""The form that cuts a dataset version."""
+
+from typing import Any
+
+from django import forms
+
+from curation.filters import FilterError, Group, filter_parse
+from curation.gate import Gate
+from curation.models import Tag
+from curation.selectors.filters import saved_filters
+from curation.services.cutting import REASON_LIMIT
+from curation.services.rehearsing import MOST_PERCENT, Rehearsal
+from curation.splitting import FRACTIONS, SEED, SPLITS
+from projects.models import Project, User
+
+LICENCE_LIMIT = 300  # characters
+
+
+class CutForm(forms.Form):
+    """Which pairs go into a dataset version, and how it is split. ``f`` is a filter in an address, which counts before a saved one."""
+
+    advanced = ("seed", "licence")
+
+    f = forms.CharField(required=False, widget=forms.HiddenInput)
+    saved_filter = forms.ChoiceField(
+        label="Pairs", required=False, help_text="The approved pairs, or those of a filter that was saved at the table of pairs."
+    )
+    train = forms.IntegerField(label="Train, percent", min_value=1, max_value=98, initial=round(FRACTIONS[0] * 100))
+    validation = forms.IntegerField(label="Validation, percent", min_value=1, max_value=98, initial=round(FRACTIONS[1] * 100))
+    test = forms.IntegerField(label="Test, percent", min_value=1, max_value=98, initial=round(FRACTIONS[2] * 100))
+    rehearsal_tag = forms.ChoiceField(
+        label="General data",
+        required=False,
+        help_text="Pairs with this tag and without a source are mixed into the training split: the model rehearses what it knew before.",
+    )
+    rehearsal_percent = forms.IntegerField(
+        label="Its share of the training split, percent", required=False, min_value=0, max_value=MOST_PERCENT, initial=0
+    )
+    seed = forms.IntegerField(
+        label="Seed",
+        required=False,
+        min_value=0,
+        max_value=2**31 - 1,
+        initial=SEED,
+        help_text="The same pairs with the same seed are split the same way.",
+    )
+    licence = forms.CharField(
+        label="Licence",
+        required=False,
+        max_length=LICENCE_LIMIT,
+        help_text="On what terms these data may be used and passed on; it stands on the data card.",
+    )
+    override_reason = forms.CharField(
+        label="Why it is cut all the same",
+        required=False,
+        max_length=REASON_LIMIT,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Kept with the version, on its data card and in the audit log.",
+    )
+
+    def __init__(self, *args: Any, project: Project, user: User, gate: Gate, may_override: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.gate = gate
+        self._filters = {str(one.pk): one for one in saved_filters(project, user)}
+        self._tags = {str(one.pk): one for one in Tag.objects.filter(project=project)}
+        shared = [(key, f"{one.name} (saved filter)") for key, one in self._filters.items()]
+        self.fields["saved_filter"].choices = [("", "Approved pairs"), *shared]  # type: ignore[attr-defined]
+        self.fields["rehearsal_tag"].choices = [("", "None"), *((key, tag.name) for key, tag in self._tags.items())]  # type: ignore[attr-defined]
+        if not (gate.failed and may_override):
+            del self.fields["override_reason"]
+
+    def clean_f(self) -> Group:
+        try:
+            return filter_parse(self.cleaned_data["f"])
+        except FilterError as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.errors:
+            return data
+        if data["train"] + data["validation"] + data["test"] != 100:
+            raise forms.ValidationError(
+                f"The three shares come to {data['train'] + data['validation'] + data['test']}%. They must come to 100%."
+            )
+        if data.get("rehearsal_percent") and not data["rehearsal_tag"]:
+            self.add_error("rehearsal_tag", "Choose the tag of the general data, or set its share to 0.")
+        return data
+
+    @property
+    def cut(self) -> dict[str, Any]:
+        """What ``dataset_version_cut`` is to be called with, beside project and person."""
+        data = self.cleaned_data
+        percent = data.get("rehearsal_percent") or 0
+        return {
+            "tree": self._tree(),
+            "fractions": tuple(data[split] / 100 for split in SPLITS),
+            "seed": data["seed"] if data.get("seed") is not None else self.fields["seed"].initial,
+            "rehearsal": Rehearsal(self._tags[data["rehearsal_tag"]], percent) if percent else None,
+            "licence": data["licence"],
+            "override_reason": data.get("override_reason", ""),
+        }
+
+    def _tree(self) -> dict[str, Any] | None:
+        """The filter asked for; None for the approved pairs."""
+        asked: Group = self.cleaned_data["f"]
+        if asked.parts:
+            return asked.tree()
+        chosen = self._filters.get(self.cleaned_data["saved_filter"])
+        return chosen.tree if chosen else None

@@ -1,0 +1,120 @@
+"""The quality gate: its verdict, the checks, the pairs behind them, and what mends them."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from curation.errors import PairError
+from curation.forms_quality import GateForm
+from curation.models import QualityReport
+from curation.selectors import quality as selectors
+from curation.selectors.pairs import pair_counts
+from curation.services.gating import gate_start
+from curation.services.remedies import REJECTING, finding_remedy
+from projects.guards import project_for
+from projects.models import Project
+from projects.pages import project_page
+from runs.models import Status
+from runs.services import RunError
+
+
+def quality_page(request: HttpRequest, slug: str) -> HttpResponse:
+    """The last report, and the run that makes the next one."""
+    project = project_for(request.user, slug)
+    return _page(request, project, selectors.reports_of(project).first())
+
+
+def quality_report(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
+    """One report, the last or an earlier one."""
+    project = project_for(request.user, slug)
+    return _page(request, project, _report(project, pk), asked=True)
+
+
+def _report(project: Project, pk: object) -> QualityReport:
+    report = get_object_or_404(selectors.reports_of(project), pk=pk)
+    report.project = project  # for addresses: no further query
+    return report
+
+
+def _page(
+    request: HttpRequest,
+    project: Project,
+    report: QualityReport | None,
+    *,
+    form: GateForm | None = None,
+    asked: bool = False,
+    status: int = 200,
+) -> HttpResponse:
+    run = selectors.last_run(project)
+    reports = list(selectors.reports_of(project)[:10])
+    if report is not None:
+        report.project = project
+    newest = reports[0] if reports else None
+    context = {
+        "report": report,
+        "run": run if run and (not run.is_ended or run.status in (Status.FAILED, Status.LOST)) and not asked else None,
+        "run_places": {},
+        "counts": pair_counts(project),
+        "form": form or GateForm(project=project, user=request.user),
+        "reports": reports,
+        "newest": newest is None or report is None or newest.pk == report.pk,
+        "groups": selectors.checks_by_group(report) if report else [],
+        "tally": selectors.tally(report) if report else {},
+        "outdated": report is not None and selectors.is_outdated(report),
+        "chart": selectors.map_chart(report) if report else None,
+        "clusters": selectors.clusters_of(report) if report else [],
+        "pairs_words": selectors.pairs_words(report) if report else "",
+        "rejecting": REJECTING,
+    }
+    return project_page(request, "curation/quality.html", project, "quality", context, status=status)
+
+
+@require_POST
+def quality_run(request: HttpRequest, slug: str) -> HttpResponse:
+    """Look at the approved pairs, or at those chosen."""
+    project = project_for(request.user, slug, can="build")
+    form = GateForm(request.POST, project=project, user=request.user)
+    if form.is_valid():
+        try:
+            gate_start(project=project, by=request.user, tree=form.tree, params=form.params)
+            return redirect("curation:quality", slug)
+        except (PairError, RunError) as error:
+            form.add_error(None, str(error))
+    return _page(request, project, selectors.reports_of(project).first(), form=form, status=422)
+
+
+def quality_findings(request: HttpRequest, slug: str, pk: object, check: str) -> HttpResponse:
+    """The pairs behind a check's number."""
+    project = project_for(request.user, slug)
+    report = _report(project, pk)
+    told = selectors.check_of(report, check)
+    if told is None:
+        raise Http404("The report has no such check.")
+    context: dict[str, Any] = {
+        "report": report,
+        "check": told,
+        "page": selectors.findings_page(report, check, request.GET.get("page")),
+        "table_url": selectors.table_url(project, check) if selectors.reports_of(project).first() == report else "",
+        "rejecting": REJECTING,
+    }
+    return project_page(request, "curation/quality_findings.html", project, "quality", context)
+
+
+@require_POST
+def quality_remedy(request: HttpRequest, slug: str, pk: object, check: str) -> HttpResponse:
+    """Mend what a check found, all of it."""
+    project = project_for(request.user, slug, can="review")
+    report, action = _report(project, pk), request.POST.get("action", "")
+    try:
+        done = finding_remedy(report=report, by=request.user, check=check, action=action)
+    except PairError as error:
+        messages.error(request, str(error))
+    else:
+        word = "rejected" if action in REJECTING else "sent to review"
+        pairs = f"{done:,} {'pair' if done == 1 else 'pairs'}"
+        messages.success(request, f"{pairs} {word}. Check again to see the difference." if done else f"None was left to be {word}.")
+    return redirect(f"{reverse('curation:quality_report', args=[slug, pk])}#check-{check}")

@@ -1,0 +1,67 @@
+"""Searching on PostgreSQL, as the owner of a database who is no superuser: the index is made and used, the answers are the same."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.postgres import postgres
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = """
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import connection
+from curation.filters import pairs_matching
+from curation.models import Pair
+from curation.searching import matching, near
+from curation.services.writing import derived, messages_of
+from projects.models import User
+from projects.services import project_create
+
+call_command("migrate", verbosity=0)
+project = project_create(name="P", by=User.objects.create_user("o@example.org", None))
+words = [("How is the pump vented?", "Open the bleed screw."), ("What does the valve do?", "It keeps 3 % back."), ("Ölpumpe?", "No_thing.")]
+Pair.objects.bulk_create(Pair(project=project, origin="written", **derived(messages_of(*both))) for both in words)
+found = lambda q: sorted(Pair.objects.filter(q).values_list("question", flat=True))
+print(found(matching("SCREW pump")), found(matching("ölpumpe")), found(matching("o_t")))
+print(found(matching("3 %", "answer")), found(matching("screw", "question")))
+print(found(near(project, "How is a pump vented by hand?", 5)))
+print([pair.question for pair in pairs_matching(project, {"not": {"field": "any", "op": "contains", "value": "pump"}})])
+with connection.cursor() as cursor:
+    cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'curation_pair_words%'")
+    print("indexes:", cursor.fetchone()[0])
+    cursor.execute("SET enable_seqscan = off")
+    print("used:", "curation_pair_words_turns" in Pair.objects.filter(matching("screw")).order_by().explain())
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.mark.parametrize(("may_extend", "indexes"), [(True, 3), (False, 0)], ids=["as-owner", "without-the-right"])
+def test_words_are_found_with_the_index_and_without(server: str, may_extend: bool, indexes: int) -> None:
+    name = f"owner_{may_extend}".lower()
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {name} LOGIN")
+        admin.execute(f"CREATE DATABASE {name} OWNER {name if may_extend else 'studio'}")
+        if not may_extend:
+            with psycopg.connect(server.replace("/postgres?", f"/{name}?"), autocommit=True) as inside:
+                inside.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {name}")
+    url = server.replace("studio@", f"{name}@").replace("/postgres?", f"/{name}?")
+    environment = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "dslm_studio.settings"}
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "['How is the pump vented?'] ['Ölpumpe?'] ['Ölpumpe?']" and lines[1] == "['What does the valve do?'] []"
+    assert lines[2] == "['How is the pump vented?', 'Ölpumpe?']" and lines[3] == "['What does the valve do?']"
+    assert lines[4:] == [f"indexes: {indexes}", f"used: {may_extend}"]
+    assert ("pg_trgm cannot be created" in done.stderr) is not may_extend
