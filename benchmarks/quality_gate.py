@@ -14,7 +14,8 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.gate_base import clean_pairs
-from benchmarks.gate_faults import COPIES, COUNT, DECOYS, PLANTS, Line, decoys, reworded, turns
+from benchmarks.gate_decoys import DECOYS, decoys, reworded
+from benchmarks.gate_faults import COPIES, COUNT, PLANTS, Line, turns
 from benchmarks.gate_sets import SETS, set_rates
 from engine import manifest
 from engine.spec import Spec

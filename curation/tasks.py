@@ -13,3 +13,11 @@ def curation_raft(project_id: int, user_id: int, pairs: list[str], params: dict[
 
     if project := Project.objects.filter(pk=project_id).first():
         raft_run(project=project, by=User.objects.filter(pk=user_id).first(), pairs=pairs, params=params)
+
+
+@shared_task
+def curation_gate_start(project_id: int, user_id: int, tree: dict[str, Any], params: dict[str, Any]) -> None:
+    from curation.services.gating import gate_start
+
+    if project := Project.objects.filter(pk=project_id).first():
+        gate_start(project=project, by=User.objects.filter(pk=user_id).first(), tree=tree, params=params)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from curation.selecting import APPROVED
 from curation.selectors.filters import filter_words
 from projects.models import Project
 from runs.artifacts import artifact_path
-from runs.models import ACTIVE, PENDING, Run, RunInput
+from runs.models import Run, RunInput
 
 STAGE = "check_pairs"
 KEPT: dict[str, Any] = {"all": [{"not": {"field": "status", "op": "is", "value": "REJECTED"}}]}
@@ -41,14 +42,13 @@ def reports_of(project: Project) -> QuerySet[QualityReport]:
     return QualityReport.objects.filter(project=project, artifact__ready=True).select_related("artifact", "created_by")
 
 
-def gate_run(project: Project) -> Run | None:
-    """The run that looks at this project's pairs now, or waits to."""
-    runs = Run.objects.filter(project=project, stage=STAGE, status__in=[*ACTIVE, *PENDING])
-    return runs.order_by("-created_at").first()
-
-
 def last_run(project: Project) -> Run | None:
     return Run.objects.filter(project=project, stage=STAGE).order_by("-created_at").first()
+
+
+def run_since(project: Project, moment: int) -> bool:
+    """Whether a run of the gate was made at ``moment`` (seconds since 1970) or after."""
+    return Run.objects.filter(project=project, stage=STAGE, created_at__gte=datetime.fromtimestamp(moment, UTC)).exists()
 
 
 def is_outdated(report: QualityReport) -> bool:
@@ -90,9 +90,9 @@ def check_of(report: QualityReport, key: str) -> dict[str, Any] | None:
 
 
 def tally(report: QualityReport) -> dict[str, int]:
-    """Verdict → number of checks."""
-    found = [check["verdict"] for check in report.report["checks"]]
-    return {verdict: found.count(verdict) for verdict in STATUS}
+    """Verdict → number of checks; "open" are those that had nothing to judge."""
+    found = [check["verdict"] if check["number"] is not None else "open" for check in report.report["checks"]]
+    return {verdict: found.count(verdict) for verdict in (*STATUS, "open")}
 
 
 def pairs_words(report: QualityReport) -> str:

@@ -1,6 +1,6 @@
 """What curation keeps of a document's own words goes when the document does."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import reduce
 from operator import or_
@@ -13,11 +13,13 @@ from django.db.models.functions import Cast
 from curation.models import Pair
 from projects.models import Project
 from retrieval.batches import batched
-from retrieval.jsonl import Row, write_rows
+from retrieval.jsonl import Row, read_rows, write_rows
 from retrieval.services.rewriting import artifact_without
+from runs.artifacts import artifact_erase, artifact_path
 from runs.models import Artifact
 
 PAIRS_FILE = "pairs.jsonl"
+WRITTEN_OUT = {"pair-rows": PAIRS_FILE, "contexts": "contexts.jsonl"}  # kind → its file
 
 
 def evidence_erase(*, project: Project, versions: Collection[UUID]) -> None:
@@ -37,8 +39,23 @@ def evidence_erase(*, project: Project, versions: Collection[UUID]) -> None:
             pair.sources = [source.as_dict() for source in left]
         Pair.objects.bulk_update(some, ["sources"])
     for artifact in Artifact.objects.filter(project=project, kind="pairs"):
-        artifact_without(artifact, gone, listed=PAIRS_FILE, write=_without)
+        artifact_without(artifact, gone, listed=PAIRS_FILE, write=_without, of=versions_in)
+    # written out for a run, with passages around the evidence: worth nothing once they are not whole
+    for artifact in Artifact.objects.filter(project=project, kind__in=WRITTEN_OUT, ready=True):
+        if any(version in gone for row in _rows(artifact) for version in versions_in(row)):
+            artifact_erase(artifact)
+
+
+def versions_in(row: Row) -> list[str]:
+    """Which versions of documents a line of an artifact draws on: `extract_pairs` names one, others list sources, RAFT its passages."""
+    places = row["sources"] if "sources" in row else [row.get("oracle"), *row.get("distractors", [])] if "oracle" in row else [row]
+    return [str(place["version"]) for place in places if isinstance(place, dict) and place.get("version")]
+
+
+def _rows(artifact: Artifact) -> Iterator[Row]:
+    path = artifact_path(artifact) / WRITTEN_OUT[artifact.kind]
+    return read_rows(path) if path.is_file() else iter(())
 
 
 def _without(folder: Path, new: Path, rows: list[Row], held: set[str]) -> None:
-    write_rows(new / PAIRS_FILE, [row for row in rows if row["version"] not in held])
+    write_rows(new / PAIRS_FILE, [row for row in rows if not held.intersection(versions_in(row))])

@@ -25,18 +25,35 @@ from runs.models import Artifact, Run
 from runs.services import run_create
 
 STAGE = "check_pairs"
+AT_ONCE = 5_000  # pairs written out while a person waits
 REPORT_FILE, FINDINGS_FILE = "report.json", "findings.jsonl"
 
 
-def gate_start(*, project: Project, by: User | None, tree: dict[str, Any] | None = None, params: Mapping[str, Any] | None = None) -> Run:
-    """A run that looks at the pairs of a filter, the approved ones by default.
+def gate_begin(*, project: Project, by: User, tree: dict[str, Any] | None = None, params: Mapping[str, Any] | None = None) -> Run | None:
+    """Have the pairs of a filter looked at, the approved ones by default. The run; None where so many are written out by a worker first.
 
     Raises ``FilterError`` for a tree that cannot be read, ``PairError`` when nothing matches, ``RunError`` for wrong parameters.
     """
     tree = canonical(tree)
-    pairs = pairs_matching(project, tree)
-    if not pairs.exists():
+    count = pairs_matching(project, tree).count()
+    if not count:
         raise PairError("No pair matches, so there is nothing to check. Approve some, or choose other pairs.")
+    if count <= AT_ONCE:
+        return gate_start(project=project, by=by, tree=tree, params=params)
+    from curation.tasks import curation_gate_start
+
+    ids = project.pk, by.pk
+    transaction.on_commit(lambda: curation_gate_start.delay(*ids, tree, dict(params or {})))
+    return None
+
+
+def gate_start(*, project: Project, by: User | None, tree: dict[str, Any] | None = None, params: Mapping[str, Any] | None = None) -> Run:
+    """A run that looks at the pairs of a filter, the approved ones by default. Writes them out: some ten seconds for 100,000.
+
+    Raises ``FilterError`` for a tree that cannot be read, ``RunError`` for wrong parameters.
+    """
+    tree = canonical(tree)
+    pairs = pairs_matching(project, tree)
     facts = {"tree": tree, "fingerprint": fingerprint(pairs)}
     artifact = pair_rows(project, pairs, splits=planned_split(pairs, seed=SEED), facts=facts)
     inputs = {"pairs": artifact}

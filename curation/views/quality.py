@@ -1,5 +1,6 @@
 """The quality gate: its verdict, the checks, the pairs behind them, and what mends them."""
 
+import time
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +14,7 @@ from curation.forms_quality import GateForm
 from curation.models import QualityReport
 from curation.selectors import quality as selectors
 from curation.selectors.pairs import pair_counts
-from curation.services.gating import gate_start
+from curation.services.gating import gate_begin
 from curation.services.remedies import REJECTING, finding_remedy
 from projects.guards import project_for
 from projects.models import Project
@@ -25,7 +26,16 @@ from runs.services import RunError
 def quality_page(request: HttpRequest, slug: str) -> HttpResponse:
     """The last report, and the run that makes the next one."""
     project = project_for(request.user, slug)
-    return _page(request, project, selectors.reports_of(project).first())
+    begun = request.GET.get("begun", "")
+    if not begun.isdecimal():
+        return _page(request, project, selectors.reports_of(project).first())
+    # a worker writes many pairs out first: the page asks until the run is there
+    if selectors.run_since(project, int(begun)):
+        url = reverse("curation:quality", args=[slug])
+        return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204)
+    return _page(request, project, selectors.reports_of(project).first(), begun=begun)
 
 
 def quality_report(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
@@ -47,6 +57,7 @@ def _page(
     *,
     form: GateForm | None = None,
     asked: bool = False,
+    begun: str = "",
     status: int = 200,
 ) -> HttpResponse:
     run = selectors.last_run(project)
@@ -56,6 +67,7 @@ def _page(
     newest = reports[0] if reports else None
     context = {
         "report": report,
+        "begun": begun,
         "run": run if run and (not run.is_ended or run.status in (Status.FAILED, Status.LOST)) and not asked else None,
         "run_places": {},
         "counts": pair_counts(project),
@@ -80,8 +92,9 @@ def quality_run(request: HttpRequest, slug: str) -> HttpResponse:
     form = GateForm(request.POST, project=project, user=request.user)
     if form.is_valid():
         try:
-            gate_start(project=project, by=request.user, tree=form.tree, params=form.params)
-            return redirect("curation:quality", slug)
+            run = gate_begin(project=project, by=request.user, tree=form.tree, params=form.params)
+            url = reverse("curation:quality", args=[slug])
+            return redirect(url if run else f"{url}?begun={int(time.time())}")
         except (PairError, RunError) as error:
             form.add_error(None, str(error))
     return _page(request, project, selectors.reports_of(project).first(), form=form, status=422)

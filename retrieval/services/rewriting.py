@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from engine import manifest
@@ -13,11 +13,14 @@ from runs.models import Artifact
 Write = Callable[[Path, Path, list[Row], set[str]], None]
 
 
-def artifact_without(artifact: Artifact, versions: set[str], *, listed: str, write: Write) -> None:
+def artifact_without(
+    artifact: Artifact, versions: set[str], *, listed: str, write: Write, of: Callable[[Row], Iterable[str]] = lambda row: [row["version"]]
+) -> None:
     """Take ``versions`` of documents out of an artifact's folder, where its file ``listed`` has rows of them.
 
-    ``write(old, new, rows, held)`` fills the new folder with all but the versions ``held``; ``rows`` are those of ``listed``. The new
-    folder is written beside the old one and takes its place, so that files and manifest agree whenever somebody looks. The artifact's
+    ``of(row)`` names the versions a row draws on. ``write(old, new, rows, held)`` fills the new folder with all but the versions ``held``;
+    ``rows`` are those of ``listed``. The new folder is written beside the old one and takes its place, so that files and manifest agree
+    whenever somebody looks. The artifact's
     row keeps the hash it had; its facts tell what was erased.
     """
     folder = artifact_path(artifact)
@@ -27,7 +30,7 @@ def artifact_without(artifact: Artifact, versions: set[str], *, listed: str, wri
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(new, ignore_errors=True)
     rows = list(read_rows(folder / listed)) if (folder / listed).is_file() else []
-    held = {row["version"] for row in rows} & versions
+    held = {version for row in rows for version in of(row)} & versions
     if not held:
         return
     facts = {**artifact.facts, "erased": sorted({*artifact.facts.get("erased", []), *held})}

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from curation.models import Pair
 from curation.services import dataset_version_cut, pairs_take_in
+from curation.services.writing_out import pair_rows
 from engine import manifest
 from retrieval.models import Document
 from retrieval.services import documents_delete
@@ -78,3 +79,25 @@ def test_a_dataset_version_says_how_many_of_its_pairs_come_from_erased_documents
     documents_delete(project=project, documents=[ten.pk], by=owner)
     assert "15 pairs come from documents erased since." in client_for(viewer).get(page).content.decode()
     manifest.verify(artifact_path(version.artifact))
+
+
+def test_rows_written_out_for_a_run_go_with_the_document_they_quote(project, owner, secret, other, make_pair):
+    kept, gone = make_pair("Of the other?", version=other), make_pair("Of the secret one?", version=secret)
+    mine, theirs = (pair_rows(project, Pair.objects.filter(pk=pair.pk)) for pair in (gone, kept))
+    documents_delete(project=project, documents=[secret.document_id], by=owner)
+    mine.refresh_from_db()
+    theirs.refresh_from_db()
+    assert not mine.ready and theirs.ready and not files_with(SECRET)
+
+
+def test_rows_of_several_sources_go_when_one_of_them_does(project, owner, secret, other, pairs_artifact):
+    def source(version):
+        row = rows_for(version, 1)[0]
+        return {name: row[name] for name in ("document", "version", "page", "start", "end", "evidence")}
+
+    turns = [{"role": "user", "content": "Compare them?"}, {"role": "assistant", "content": "They differ."}]
+    artifact = pairs_artifact([{"messages": turns, "shape": "free", "sources": [source(other), source(secret)]}])
+    pairs_take_in(artifact)
+    documents_delete(project=project, documents=[secret.document_id], by=owner)
+    assert not files_with(SECRET)
+    manifest.verify(artifact_path(artifact))

@@ -159,3 +159,24 @@ def test_the_number_of_queries_does_not_grow_with_the_pairs(name, client_for, pr
     many = queries(60)
     assert many <= few + 1, (few, many)  # the second report adds the table of reports
     assert many < 40
+
+
+def test_many_pairs_are_written_out_by_a_worker_while_the_page_waits_for_the_run(
+    client_for, project, engineer, make_pair, monkeypatch, django_capture_on_commit_callbacks
+):
+    from curation import tasks
+    from curation.services import gating
+
+    make_pair("Approved?", status=PairStatus.APPROVED)
+    monkeypatch.setattr(gating, "AT_ONCE", 0)
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(tasks.curation_gate_start, "delay", lambda *args: asked.append(args))  # the broker, not the work
+    client = client_for(engineer)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = client.post(reverse("curation:quality_run", args=[project.slug]))
+    url = answer.headers["Location"]
+    assert not Run.objects.exists() and "Writing the pairs out" in client.get(url).content.decode()
+    assert client.get(url, headers={"HX-Request": "true"}).status_code == 204
+    tasks.curation_gate_start(*asked[0])
+    assert Run.objects.get().created_by == engineer
+    assert client.get(url, headers={"HX-Request": "true"}).headers["HX-Redirect"] == reverse("curation:quality", args=[project.slug])

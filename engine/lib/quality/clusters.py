@@ -61,12 +61,13 @@ def _by_words(material: "Material") -> Any:
     from sklearn.preprocessing import normalize
 
     tokens = material.tokens
-    if len(material.rows) < FEWEST or len(tokens.vocabulary) <= DIMENSIONS:
+    dimensions = min(DIMENSIONS, len(tokens.vocabulary) - 1)
+    if len(material.rows) < FEWEST or dimensions < 2:
         return None
     ids = tokens.ids.astype(np.int64)
     counts = csr_matrix((np.ones(len(ids), np.float32), ids, tokens.starts), shape=(len(tokens), len(tokens.vocabulary)))
     weighed = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
-    return normalize(TruncatedSVD(DIMENSIONS, n_iter=2, random_state=material.seed).fit_transform(weighed)).astype(np.float32)
+    return normalize(TruncatedSVD(dimensions, n_iter=2, random_state=material.seed).fit_transform(weighed)).astype(np.float32)
 
 
 def _names(material: "Material", labels: list[int], number: int) -> list[list[str]]:
