@@ -48,6 +48,12 @@ def test_of_two_that_support_the_answer_it_cites_the_one_about_the_question() ->
     assert [citation.text for citation in cited] == [NONLOCAL]
 
 
+def test_single_words_in_common_are_no_support() -> None:
+    answer = "Variables: identifiers, nearest scope, enclosing statement."
+    assert support(answer, NONLOCAL) >= 0.5
+    assert cite("What does the nonlocal statement do?", answer, [hit(NONLOCAL)]) == []
+
+
 def test_a_question_is_on_topic_when_one_passage_is_near_enough() -> None:
     assert on_topic([hit(WITH, 0.2), hit(NONLOCAL, 0.5)])
     assert not on_topic([hit(WITH, 0.2), hit(NONLOCAL, None)])

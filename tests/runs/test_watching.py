@@ -1,5 +1,6 @@
 """What a supervisor does when a run cannot start, was given up, or has ended; without a model."""
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def test_a_run_is_begun_again_when_only_the_database_was_away(quick_run: Run, mo
 @pytest.mark.slow
 def test_a_shim_that_is_slow_to_say_who_it_is_is_waited_for(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def slowly(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        command = f"sleep 1; exec {sys.executable} -m engine.shim {folder}"
+        command = f"sleep 1; exec {shlex.join([sys.executable, '-m', 'engine.shim', str(folder)])}"
         with open(folder / "log.txt", "ab") as log:
             return subprocess.Popen(["sh", "-c", command], stdout=log, stderr=log, env=environment, cwd=ROOT, start_new_session=True)
 
