@@ -290,7 +290,7 @@ def test_the_reviewer_mends_what_it_found_at_a_press(desk: Desk) -> None:
     keys = [check["key"] for check in json.loads(report)["checks"] if check["verdict"] == "fail"]
     assert "personal" in keys
     for key in keys:
-        page.locator(f"#check-{key} button.btn-primary").click()
+        page.locator(f"#check-{key} form button").first.click()
         page.locator("dialog[open] [data-confirm-yes]").click()
         expect(page.locator("#toasts")).to_contain_text("Check again")
     assert set(desk.statuses("contacts").values()) == {"REJECTED"}
