@@ -132,7 +132,7 @@ def split_leaks(base: list[Line], dice: random.Random) -> list[Line]:
 
 def benchmark(base: list[Line], dice: random.Random) -> list[Line]:
     """A question of MMLU: as it is, without its choices, or inside other words."""
-    asked = [one for one in questions(0, 0) if len(one.text.split("\n")[0].split("(A)")[0].split()) >= 8]
+    asked = [one for one in questions(seed=0) if len(one.text.split("\n")[0].split("(A)")[0].split()) >= 8]
     forms = ("{}", "Exam question: {}", "Here is one for you. {} Think carefully.")
     made = []
     for number, (line, question) in enumerate(zip(dice.sample(base, COUNT), dice.sample(asked, COUNT), strict=True)):

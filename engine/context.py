@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class Context:
 
     def _on_sigterm(self, *_: object) -> None:
         self.stop_requested = True
+        with suppress(OSError):  # into log.txt; not through sys.stderr, which the signal may have caught in the middle of a line
+            os.write(2, b"Asked to stop\n")
 
     @contextmanager
     def phase(self, name: str, title: str) -> Iterator[None]:

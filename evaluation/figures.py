@@ -51,6 +51,18 @@ def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def general_sample(report: Mapping[str, Any]) -> str:
+    """Which general questions were asked, in words; empty for a report that asked none."""
+    base = report.get("base") or {}
+    asked, read = figure(base.get("mmlu")), figure(base.get("general_loss"))
+    if not asked or not asked.n:
+        return ""
+    of = (report.get("general") or {}).get("of")  # older reports do not say
+    which = f"{asked.n} of the {of}" if of else f"{asked.n} of the"
+    letters = f"{which} MMLU development questions that come with their reasoning: the letter is asked for the accuracy"
+    return f"{letters}, the reasoning of {read.n} is read for the loss." if read and read.n else f"{letters}."
+
+
 @dataclass(frozen=True)
 class Row:
     """One figure of the report: base, tuned, and the paired gain (positive is better) where it was computed."""

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.text import slugify
 
 from engine import registry
-from evaluation.figures import Row, rows
+from evaluation.figures import Row, general_sample, rows
 from evaluation.models import Report
 from evaluation.samples import arrange, read_samples
 from evaluation.selectors import report_charts, reports_of
@@ -55,6 +55,7 @@ def report(request: HttpRequest, slug: str, report_id: object) -> HttpResponse:
         "page": Paginator(shown, ANSWERS).get_page(request.GET.get("page")),
         "samples_kept": bool(samples),
         "settings": [(titles.get(key, key.capitalize()), value) for key, value in settings.items()],
+        "general_sample": general_sample(found.figures),
         "versions": found.figures.get("versions") or {},
     }
     return project_page(request, "evaluation/report.html", project, "evaluate", context)

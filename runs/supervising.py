@@ -208,7 +208,9 @@ def _keep(run: Run, status: Status, code: int) -> None:
         error = {"code": "output", "message": str(problem), "where": problem.where, "mend": "Rerun it; see the log of the worker."}
         run_end(run.pk, Status.FAILED, exit_code=code, error=error)
         return
-    run_end(run.pk, status, exit_code=code, error=None)
+    late = Run.objects.filter(pk=run.pk, cancelled=True).exists()  # what others were told of cannot be taken back
+    reason = "What it made was kept before it could be cancelled" if late else ""
+    run_end(run.pk, status, reason=reason, exit_code=code, error=None, cancelled=False)
 
 
 class _Pulse(AbstractContextManager["_Pulse"]):

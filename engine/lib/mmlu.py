@@ -20,8 +20,10 @@ class Question:
     answer: str  # a letter
 
 
-def questions(limit: int, seed: int) -> list[Question]:
-    """``limit`` questions spread evenly over the subjects, the same for the same seed; 0 for all 280 or so."""
+def questions(seed: int) -> list[Question]:
+    """All that have reasoning and an answer (281 of 57 subjects), so ordered that the first of them are spread evenly over the subjects;
+    the same for the same seed.
+    """
     from importlib.util import find_spec
 
     import yaml
@@ -43,8 +45,7 @@ def questions(limit: int, seed: int) -> list[Question]:
         dice.shuffle(by_subject[subject])
     # the first of every subject, then the second of every subject, …
     rounds = max(map(len, by_subject.values()))
-    spread = [by_subject[s][i] for i in range(rounds) for s in sorted(by_subject) if i < len(by_subject[s])]
-    return spread[:limit] if limit else spread
+    return [by_subject[s][i] for i in range(rounds) for s in sorted(by_subject) if i < len(by_subject[s])]
 
 
 def letters_right(

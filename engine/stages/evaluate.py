@@ -42,7 +42,7 @@ class Params(StageParams):
         ge=0,
         title="General questions",
         description="Questions of general knowledge (MMLU) that show whether the model has forgotten anything. "
-        "114 is two a subject; 0 asks all 280.",
+        "114 is two a subject; 0 asks all 281.",
     )
     max_length: int = Field(
         2048,
@@ -91,7 +91,8 @@ def run(ctx: Context, params: Params) -> None:
         chat_rows.warn_rejects(ctx.warn, rejects, len(rows), params.max_length)
         if not pairs:
             raise InputError("no_usable_pairs", "None of the test pairs can be used.", where="test.jsonl", mend="See the warnings above.")
-        chosen = mmlu.questions(params.general_questions, ctx.seed)
+        known = mmlu.questions(ctx.seed)
+        chosen = known[: params.general_questions or len(known)]
         general, _ = chat_rows.encode([as_row(q, n) for n, q in enumerate(chosen)], tokenizer, params.max_length)
         model = models.load_model(ctx.inputs["model"])
         if has_adapter:
@@ -108,7 +109,7 @@ def run(ctx: Context, params: Params) -> None:
 
     with ctx.phase("report", "Writing the report"):
         folder = ctx.work / "report"
-        report = write_report(folder, ctx, params, pairs, found)
+        report = write_report(folder, ctx, params, pairs, found, {"questions": len(chosen), "of": len(known)})
     facts: dict[str, Any] = {who: {k: v["value"] for k, v in report[who].items()} for who in found}
     facts |= {"pairs": len(pairs), "gain": report["gain"], "mmlu_informative": report["mmlu_informative"]}
     facts |= {role: manifest.read(folder_in).sha256 for role, folder_in in ctx.inputs.items()}
@@ -200,8 +201,10 @@ def as_row(question: Any, number: int) -> Any:
     return Row(question.subject, messages, "general", number + 1)
 
 
-def write_report(folder: Path, ctx: Context, params: Params, pairs: list[Any], found: dict[str, Findings]) -> dict[str, Any]:
-    """report.json and samples.jsonl. Returns the report."""
+def write_report(
+    folder: Path, ctx: Context, params: Params, pairs: list[Any], found: dict[str, Findings], general: dict[str, int]
+) -> dict[str, Any]:
+    """report.json and samples.jsonl. ``general``: how many general questions were asked, of how many. Returns the report."""
     from engine.lib import bootstrap, mmlu
 
     def scores(of: Findings) -> dict[str, Any]:
@@ -224,7 +227,7 @@ def write_report(folder: Path, ctx: Context, params: Params, pairs: list[Any], f
     known = report["base"]["mmlu"]
     # a model that guesses has nothing to forget: its letters say nothing
     report["mmlu_informative"] = not known["low"] <= mmlu.CHANCE <= known["high"]
-    report |= {"pairs": len(pairs), "settings": params.model_dump() | {"seed": ctx.seed}, "versions": versions()}
+    report |= {"pairs": len(pairs), "general": general, "settings": params.model_dump() | {"seed": ctx.seed}, "versions": versions()}
 
     folder.mkdir(exist_ok=True)
     (folder / "report.json").write_text(json.dumps(report, indent=1), "utf-8")

@@ -214,7 +214,7 @@ def run(ctx: Context, params: Params) -> None:
     if saved is not None:
         state = restore(saved, masters, optimizer)
         ctx.log(f"Going on after step {state.step}")
-    already = state.step
+    already = kept = state.step  # ``kept``: the step that a checkpoint stands of
 
     @lru_cache(maxsize=1)  # sorting a large dataset at each step would take as long as a step on a GPU
     def order(epoch: int) -> list[list[int]]:
@@ -238,8 +238,11 @@ def run(ctx: Context, params: Params) -> None:
         ctx.sample(title, question[0]["content"], tokenizer.decode(said, skip_special_tokens=True).strip())
 
     def keep() -> None:
-        """Write a checkpoint of this very moment."""
-        ctx.checkpoint(state.step, write_checkpoint(ctx.work / "checkpoint", plan, state, masters, optimizer))
+        """See that a checkpoint of this very moment stands. One that does is not written anew: it would be away meanwhile."""
+        nonlocal kept
+        if state.step != kept:
+            ctx.checkpoint(state.step, write_checkpoint(ctx.work / "checkpoint", plan, state, masters, optimizer))
+            kept = state.step
 
     def hand_over(partial: bool) -> None:
         facts = {

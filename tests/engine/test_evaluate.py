@@ -19,6 +19,8 @@ def test_it_compares_base_and_tuned_row_by_row(trained: Outcome, run: Callable, 
             assert score["low"] <= score["value"] <= score["high"]
     assert report["base"]["loss"]["n"] == report["pairs"] == 6
     assert report["base"]["token_f1"]["n"] == 2
+    assert report["general"] == {"questions": 4, "of": 281}
+    assert report["base"]["mmlu"]["n"] == report["base"]["general_loss"]["n"] == 4
     gain = report["gain"]["loss"]
     assert abs(gain["value"] - (report["base"]["loss"]["value"] - report["tuned"]["loss"]["value"])) < 1e-9
     assert gain["low"] > 0  # a few steps on text of this kind help every row

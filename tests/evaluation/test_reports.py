@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from evaluation.figures import figure, rows
+from evaluation.figures import figure, general_sample, rows
 from evaluation.models import Report
 from evaluation.samples import arrange, read_samples
 from evaluation.selectors import scores_of
@@ -142,8 +142,18 @@ def test_a_line_that_cannot_be_read_spoils_no_other(project: Project) -> None:
 # --- pages ---
 
 
+def test_a_report_says_which_general_questions_were_asked() -> None:
+    asked = made.figure(0.24, n=114)
+    data = made.report_data(general={"questions": 114, "of": 281}, base={"mmlu": asked, "general_loss": made.figure(1.7, n=113)})
+    assert "114 of the 281 MMLU development questions" in general_sample(data)
+    assert "the reasoning of 113 is read" in general_sample(data)
+    assert "114 of the MMLU development questions" in general_sample({"base": {"mmlu": asked}}), "reports from before it was kept"
+    assert general_sample({"base": {}}) == ""
+
+
 def test_the_report_page_shows_verdicts_tiles_and_answers(viewer: User, project: Project, report: Report, client_for: ClientFor) -> None:
     text = client_for(viewer).get(report.get_absolute_url()).content.decode()
+    assert "60 of the 281 MMLU development questions" in text
     assert "20% lower" in text
     assert "uninformative" in text
     assert "Question 0?" in text

@@ -88,6 +88,11 @@ def supervisor(transactional_db: None) -> Iterator[Callable[..., subprocess.Pope
         end_engine(run)
 
 
+def fresh(run: Run) -> Run:
+    """The run as the database has it now."""
+    return Run.objects.get(pk=run.pk)
+
+
 def engine_process(run_id: UUID) -> psutil.Process | None:
     """The live engine of the run, found by its command line."""
     for process in psutil.process_iter(["cmdline", "status"]):

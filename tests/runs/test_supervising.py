@@ -21,15 +21,11 @@ from runs.models import ACTIVE, MetricPoint, Run, RunEvent, Status
 from runs.reconciling import reconcile
 from runs.selectors import curves
 from runs.services import run_cancel, run_resume, run_stop
-from tests.runs.conftest import engine_process, wait_until
+from tests.runs.conftest import engine_process, fresh, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 Supervisor = Callable[..., subprocess.Popen[bytes]]
 Training = Callable[..., Run]
-
-
-def fresh(run: Run) -> Run:
-    return Run.objects.get(pk=run.pk)
 
 
 def at_step(run: Run, step: int) -> Callable[[], bool]:
@@ -206,17 +202,6 @@ def test_a_run_stopped_while_starting_never_trains(training_run: Training, super
     assert watcher.wait(120) == 0
     assert fresh(run).status == Status.STOPPED
     assert engine_process(run.pk) is None
-
-
-def test_a_run_stopped_while_saving_ends_whole(training_run: Training, supervisor: Supervisor, owner: User) -> None:
-    run = training_run(checkpoint_every=1)
-    watcher = supervisor(run)
-    wait_until(lambda: run.events.filter(type="checkpoint").exists())
-    run_stop(run=fresh(run), by=owner)
-    assert watcher.wait(120) == 0
-    stopped = fresh(run)
-    assert stopped.status == Status.STOPPED
-    manifest.verify(artifact_path(stopped.outputs.get(ready=True)))
 
 
 def test_a_cancelled_run_ends_at_once_and_keeps_nothing(training_run: Training, supervisor: Supervisor, owner: User) -> None:

@@ -20,6 +20,7 @@ from runs.models import Run, Status
 from runs.services import run_claim, run_lose, run_stop
 from runs.supervising import supervise, this_host
 from tests.materials import ROOT
+from tests.runs.conftest import fresh
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,10 +44,6 @@ def engine(claimed: Run) -> Iterator[subprocess.Popen[bytes]]:
     yield process
     process.kill()
     process.wait()
-
-
-def fresh(run: Run) -> Run:
-    return Run.objects.get(pk=run.pk)
 
 
 def refuse(error: Exception) -> Callable[[Run], dict[str, str]]:

@@ -49,7 +49,7 @@ def benchmark_leaks(material: Material, rule: Rule) -> Found:
     """The share of rows, in %, that hold a question of the benchmark which measures general skill."""
     from engine.lib.mmlu import questions
 
-    stems = [question.text.split("\n")[0].split("(A)")[0].strip() for question in questions(0, 0)]
+    stems = [question.text.split("\n")[0].split("(A)")[0].strip() for question in questions(seed=0)]
     tokens = Tokens.of([*stems, *(row.text for row in material.rows)])
     hashes, owners = tokens.grams(GRAM)
     lengths = (tokens.starts[1:] - tokens.starts[:-1]).tolist()
