@@ -47,9 +47,10 @@ def pairs_seed(project: Any, count: int, chance: random.Random) -> None:
     """Insert ``count`` pairs, a second apart."""
     from django.utils import timezone
 
+    from curation.messages import messages_of
     from curation.models import Pair, PairTag
     from curation.services.tagging import tags_ensure
-    from curation.services.writing import derived, messages_of
+    from curation.services.writing import derived
     from retrieval.models import Document
 
     texts = [both for pairs in topic_pairs().values() for both in pairs]

@@ -3,7 +3,7 @@
 import json
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
@@ -116,14 +116,16 @@ class Spool:
     tally: Tally = field(default_factory=Tally)
 
     @classmethod
-    def of(cls, pairs: QuerySet[Pair], path: Path) -> "Spool":
-        """Read ``pairs`` once, so that all rows are of one moment."""
+    def of(cls, pairs: QuerySet[Pair], path: Path, seen: Callable[[int], None] = lambda read: None) -> "Spool":
+        """Read ``pairs`` once, so that all rows are of one moment. ``seen`` is told now and then how many were read."""
         spool = cls(path)
         with open(path, "w", encoding="utf-8", newline="\n") as file:
-            for pair, row in rows_from(pairs):
+            for read, (pair, row) in enumerate(rows_from(pairs), start=1):
                 file.write(line_of(row))
                 spool.tally.add(pair, row)
                 spool.index.add(pair)
+                if read % BATCH == 0:
+                    seen(read)
         return spool
 
     def part(self, split_of: Mapping[str, str], folder: Path) -> None:

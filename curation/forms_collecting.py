@@ -5,13 +5,13 @@ from typing import Any
 
 from django import forms
 
+from curation.messages import words_of
 from curation.models import CollectionSettings, Difficulty, Pair, Response, Tag, Verdict
 from curation.services.assigning import Assignable
 from curation.services.collection import GUIDELINES_LIMIT, LONGEST_LOCK, MOST_RESPONSES
 from curation.services.commenting import COMMENT_LIMIT as PAIR_COMMENT_LIMIT
 from curation.services.responding import COMMENT_LIMIT, Said
 from curation.services.tagging import NAME_LIMIT
-from curation.services.writing import question_and_answer
 from projects.models import User
 
 KEYS = 9  # tags that have a key
@@ -39,9 +39,8 @@ class ResponseForm(forms.Form):
 
     @classmethod
     def of(cls, response: Response, tags: Sequence[Tag]) -> "ResponseForm":
-        question, answer, system = question_and_answer(response.messages)
         kept = {name: getattr(response, name) for name in ("verdict", "tags", "topic", "difficulty", "comment", "revision")}
-        return cls(initial={"question": question, "answer": answer, "system": system, "seconds": 0, **kept}, tags=tags)
+        return cls(initial={**words_of(response.messages)._asdict(), "seconds": 0, **kept}, tags=tags)
 
 
 def said_of(data: Any) -> Said:
@@ -126,4 +125,4 @@ class CommentForm(forms.Form):
 
 def pair_words(pair: Pair) -> dict[str, str]:
     """The words of ``pair`` as a response form names them."""
-    return dict(zip(("question", "answer", "system"), question_and_answer(pair.messages), strict=True))
+    return words_of(pair.messages)._asdict()

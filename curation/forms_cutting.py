@@ -9,8 +9,9 @@ from curation.gate import Gate
 from curation.models import Tag
 from curation.selectors.filters import saved_filters
 from curation.services.cutting import REASON_LIMIT
-from curation.services.rehearsing import MOST_PERCENT, Rehearsal
-from curation.splitting import FRACTIONS, SEED, SPLITS
+from curation.services.cutting_chore import Cut
+from curation.services.rehearsing import MOST_PERCENT
+from curation.splitting import FRACTIONS, SEED
 from projects.models import Project, User
 
 LICENCE_LIMIT = 300  # characters
@@ -62,10 +63,10 @@ class CutForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.gate = gate
         self._filters = {str(one.pk): one for one in saved_filters(project, user)}
-        self._tags = {str(one.pk): one for one in Tag.objects.filter(project=project)}
+        tags = {str(one.pk): one for one in Tag.objects.filter(project=project)}
         shared = [(key, f"{one.name} (saved filter)") for key, one in self._filters.items()]
         self.fields["saved_filter"].choices = [("", "Approved pairs"), *shared]  # type: ignore[attr-defined]
-        self.fields["rehearsal_tag"].choices = [("", "None"), *((key, tag.name) for key, tag in self._tags.items())]  # type: ignore[attr-defined]
+        self.fields["rehearsal_tag"].choices = [("", "None"), *((key, tag.name) for key, tag in tags.items())]  # type: ignore[attr-defined]
         if not (gate.failed and may_override):
             del self.fields["override_reason"]
 
@@ -88,18 +89,24 @@ class CutForm(forms.Form):
         return data
 
     @property
-    def cut(self) -> dict[str, Any]:
-        """What ``dataset_version_cut`` is to be called with, beside project and person."""
+    def cut(self) -> Cut:
+        """What is to be cut, and how."""
         data = self.cleaned_data
         percent = data.get("rehearsal_percent") or 0
-        return {
-            "tree": self._tree(),
-            "fractions": tuple(data[split] / 100 for split in SPLITS),
-            "seed": data["seed"] if data.get("seed") is not None else self.fields["seed"].initial,
-            "rehearsal": Rehearsal(self._tags[data["rehearsal_tag"]], percent) if percent else None,
-            "licence": data["licence"],
-            "override_reason": data.get("override_reason", ""),
-        }
+        return Cut(
+            tree=self._tree(),
+            fractions=(data["train"] / 100, data["validation"] / 100, data["test"] / 100),
+            seed=data["seed"] if data.get("seed") is not None else self.fields["seed"].initial,
+            licence=data["licence"],
+            override_reason=data.get("override_reason", ""),
+            tag=int(data["rehearsal_tag"]) if percent else None,
+            percent=percent,
+        )
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """What was entered, as it was sent."""
+        return {name: self.data[name] for name in self.fields if name in self.data}
 
     def _tree(self) -> dict[str, Any] | None:
         """The filter asked for; None for the approved pairs."""

@@ -10,9 +10,10 @@ from django.utils.safestring import SafeString
 
 from curation.errors import PairError
 from curation.labels import LABELS, Labels, rejected_answer, tags_of
+from curation.messages import turns_between
 from curation.models import Difficulty, Message, Pair, Tag
 from curation.services.tagging import tags_ensure
-from curation.services.writing import ANSWER_LIMIT, turns_between
+from curation.services.writing import ANSWER_LIMIT
 
 ROLES = (("assistant", "Answer"), ("user", "Question"))
 

@@ -35,6 +35,12 @@ def writing_form(
     return form
 
 
+def writer_chosen(form: forms.Form, writers: Sequence[Writer]) -> Writer | None:
+    """The one of ``writers`` that the form names."""
+    key = form["writer"].value()
+    return next((writer for writer in writers if writer.key == key), None)
+
+
 def _where(writer: Writer) -> str:
     if writer.here:
         return f"On this machine. {FREE}"

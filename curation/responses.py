@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from curation.messages import words_of
 from curation.models import Pair, Response, ResponseState, Tag
-from curation.services.writing import question_and_answer
 from curation.wording import Segment, word_diff
 
 
@@ -29,9 +29,9 @@ def sides_of(pair: Pair, responses: Sequence[Response], tags: Sequence[Tag]) -> 
     if not responses:
         return []
     names = {tag.pk: tag.name for tag in tags}
-    texts = [question_and_answer(response.messages)[:2] for response in responses]
+    texts = [words_of(response.messages)[:2] for response in responses]
     if len(responses) == 1:
-        start = question_and_answer(pair.messages)[:2]
+        start = words_of(pair.messages)[:2]
         there = Side("As it stands", None, *_differing(start, texts[0], "gone"), _said_of_pair(pair))
         return [there, _side(responses[0], start, texts[0], names)]
     first = Side(

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.lib.connected import connected
+
 SPLITS = ("train", "validation", "test")
 FRACTIONS = (0.75, 0.1, 0.15)  # of them, unless somebody says otherwise
 SEED = 7
@@ -34,25 +36,10 @@ def groups_of(items: Iterable[Item]) -> dict[str, list[str]]:
 
     A pair without a tie is a group of its own. A group is named after the first of its pairs.
     """
-    parent: dict[Hashable, Hashable] = {}
-
-    def root(node: Hashable) -> Hashable:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    keys = []
-    for item in items:
-        keys.append(item.key)
-        top = root(item.key)
-        for tie in item.ties:
-            parent[root(tie)] = top
-    members: dict[Hashable, list[str]] = {}
-    for key in sorted(keys):
-        members.setdefault(root(key), []).append(key)
-    return {found[0]: found for found in members.values()}
+    ties: dict[Hashable, tuple[Hashable, ...]] = {item.key: item.ties for item in items}
+    links = ((key, tie) for key, tied in ties.items() for tie in (key, *tied))
+    groups = sorted(sorted(str(node) for node in group if node in ties) for group in connected(links))
+    return {group[0]: group for group in groups}
 
 
 def strata_of(groups: Mapping[str, Sequence[str]], topic_of: Callable[[str], str]) -> dict[str, Topics]:

@@ -8,8 +8,9 @@ from curation.gate import last_report
 from curation.models import DatasetVersion
 from curation.selectors.pairs import made_from, pair_counts, questions_of
 from curation.services import evidence_erase
+from curation.services.export_chores import exports_forget
 from projects.models import Project
-from projects.registries import TabState, dependents, erases, project_tab, provides
+from projects.registries import TabState, dependents, erases, on_project_delete, project_tab, provides
 from runs.models import Artifact
 
 
@@ -50,3 +51,9 @@ def made_from_version(versions: list[UUID], mark: bool) -> list[dict[str, Any]]:
 @erases("document_version")
 def erase_evidence(project: Project, versions: list[UUID]) -> None:
     evidence_erase(project=project, versions=versions)
+    exports_forget(project=project, why="A document was erased meanwhile, and the file with it. Export again.")
+
+
+@on_project_delete
+def remove_exports(project: Project) -> None:
+    exports_forget(project=project, why="The project was deleted.")

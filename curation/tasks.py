@@ -1,6 +1,7 @@
 """Celery's doors into the services: ids in, one service called."""
 
 from typing import Any
+from uuid import UUID
 
 from celery import shared_task
 
@@ -21,3 +22,20 @@ def curation_gate_start(project_id: int, user_id: int, tree: dict[str, Any], par
 
     if project := Project.objects.filter(pk=project_id).first():
         gate_start(project=project, by=User.objects.filter(pk=user_id).first(), tree=tree, params=params)
+
+
+@shared_task
+def curation_chore(chore_id: str) -> None:
+    import curation.services  # noqa: F401 (registers what can be done)
+    from curation.services.chores import chore_run
+
+    chore_run(UUID(chore_id))
+
+
+@shared_task
+def curation_chores_reconcile() -> None:
+    from curation.services.chores import chores_reconcile
+    from curation.services.export_chores import exports_expire
+
+    chores_reconcile()
+    exports_expire()

@@ -111,6 +111,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # Redis may be away for a while; th
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "runs-reconcile": {"task": "runs.tasks.runs_reconcile", "schedule": 5.0, "options": {"expires": 10}},
+    "chores-reconcile": {"task": "curation.tasks.curation_chores_reconcile", "schedule": 15.0, "options": {"expires": 30}},
 }
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}

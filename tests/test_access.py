@@ -32,6 +32,7 @@ TABLE: dict[str, str] = {
         curation:datasets curation:dataset curation:dataset_download
         curation:dataset_card curation:dataset_zip curation:dataset_export curation:dataset_compare curation:dataset_checks
         curation:quality curation:quality_report curation:quality_findings
+        curation:chores curation:chore_stop:POST curation:chore_seen:POST curation:chore_file
         runs:list runs:detail runs:log runs:events training:compare
         catalogue:models catalogue:model catalogue:card_file
         evaluation:list evaluation:report evaluation:report_file evaluation:answers_file

@@ -1,5 +1,6 @@
 """What curation keeps. Import from here; each file holds one subject."""
 
+from curation.models.chore import Chore, ChoreState
 from curation.models.collecting import Assignment, Claim, CollectionSettings, Comment, Mention, Response, ResponseState, Verdict
 from curation.models.importing import PairImport
 from curation.models.pairs import Difficulty, Message, Origin, Pair, PairChange, PairStatus, PairTag, SavedFilter, Tag
@@ -8,6 +9,8 @@ from curation.models.versions import DatasetVersion, Immutable
 
 __all__ = [
     "Assignment",
+    "Chore",
+    "ChoreState",
     "Claim",
     "CollectionSettings",
     "Comment",

@@ -1,6 +1,8 @@
 """What is done to pairs and dataset versions. Callers import from here."""
 
+from curation.services.bulk import pairs_change_begin
 from curation.services.cutting import DatasetError, dataset_version_cut
+from curation.services.cutting_chore import dataset_version_begin
 from curation.services.deciding import (
     pair_approve,
     pair_reject,
@@ -11,6 +13,7 @@ from curation.services.deciding import (
     pairs_decide_bulk,
 )
 from curation.services.erasing import evidence_erase
+from curation.services.export_chores import pairs_export_begin, split_export_begin
 from curation.services.exporting import EXPORTS, ExportError, pairs_export
 from curation.services.generating import pairs_generate
 from curation.services.importing import (
@@ -31,6 +34,7 @@ __all__ = [
     "PairChanged",
     "PairError",
     "PairImportError",
+    "dataset_version_begin",
     "dataset_version_cut",
     "evidence_erase",
     "pair_approve",
@@ -46,8 +50,11 @@ __all__ = [
     "pair_request_changes",
     "pair_review",
     "pairs_approve_by_rule",
+    "pairs_change_begin",
     "pairs_decide_bulk",
     "pairs_export",
+    "pairs_export_begin",
     "pairs_generate",
     "pairs_take_in",
+    "split_export_begin",
 ]

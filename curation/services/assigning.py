@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from curation.models import Assignment, Pair, Tag
+from curation.services.chosen import Chosen, Tick, batches_of, unwatched
 from curation.services.writing import PairError
 from projects import audit
 from projects.models import Membership, Project, User
@@ -23,31 +24,32 @@ class Assignable:
 
 def tag_assign(*, project: Project, by: User, to: User, tag: Tag) -> Assignment:
     """Everything that carries ``tag``, now and later, is for ``to``. Raises ``PairError`` for who cannot annotate here."""
-    _check(project, to)
+    assignable_check(project, to)
     assignment, new = Assignment.objects.get_or_create(user=to, tag=tag, defaults={"project": project, "by": by})
     if new:
         audit.record(project, by, "assignment.create", f"user {to.pk}", after={"tag": tag.pk})
     return assignment
 
 
-def pairs_assign(*, project: Project, by: User, to: User, pairs: QuerySet[Pair]) -> int:
+def pairs_assign(*, project: Project, by: User, to: User, pairs: Chosen, tick: Tick = unwatched) -> int:
     """Each of ``pairs`` is for ``to``; how many were not so already. Raises ``PairError`` for who cannot annotate here."""
-    _check(project, to)
-    there = Assignment.objects.filter(user=to, pair__in=pairs.values("pk"))
-    ids = list(pairs.filter(project=project).exclude(pk__in=there.values("pair")).order_by("pk").values_list("pk", flat=True))
-    for some in batched(ids):
+    assignable_check(project, to)
+    done = 0
+    for some in batches_of(project, pairs, tick):
         with transaction.atomic():
-            rows = (Assignment(project=project, user=to, pair_id=pk, by=by) for pk in some)
+            there = set(Assignment.objects.filter(user=to, pair__in=some).values_list("pair", flat=True))
+            rows = [Assignment(project=project, user=to, pair_id=pk, by=by) for pk in some if pk not in there]
             Assignment.objects.bulk_create(rows, ignore_conflicts=True)
-    if ids:
-        audit.record(project, by, "assignment.create", f"user {to.pk}", after={"pairs": len(ids)})
-    return len(ids)
+        done += len(rows)
+    if done:
+        audit.record(project, by, "assignment.create", f"user {to.pk}", after={"pairs": done})
+    return done
 
 
 def pairs_share_out(*, project: Project, by: User, to: list[User], pairs: QuerySet[Pair]) -> int:
     """Deal ``pairs`` to several people in turn, oldest first, so that each has as many as the others; how many were dealt."""
     for user in to:
-        _check(project, user)
+        assignable_check(project, user)
     ids = list(pairs.filter(project=project).order_by("created_at", "pk").values_list("pk", flat=True))
     for some in batched(enumerate(ids)):
         with transaction.atomic():
@@ -67,7 +69,8 @@ def assignment_remove(*, project: Project, by: User, user: User, tag: Tag | None
     return gone
 
 
-def _check(project: Project, user: User) -> None:
+def assignable_check(project: Project, user: User) -> None:
+    """Raises ``PairError`` for who cannot annotate here."""
     membership = Membership.objects.filter(project=project, user=user).first()
     if membership is None or not may(membership.role, "annotate"):
         raise PairError(f"{user} may not write pairs in this project. An owner can change their role.")

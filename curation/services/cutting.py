@@ -18,6 +18,7 @@ from curation.gate import Gate, last_gate, may_override
 from curation.models import DatasetVersion, Pair, PairStatus
 from curation.selecting import APPROVED, canonical
 from curation.selectors.filters import filter_words
+from curation.services.chosen import Tick, go_on, unwatched
 from curation.services.rehearsing import MOST_PERCENT, Rehearsal, rehearsal_append
 from curation.splitting import FRACTIONS, SEED, SPLITS, balance_of
 from projects import audit
@@ -48,30 +49,36 @@ def dataset_version_cut(
     rehearsal: Rehearsal | None = None,
     licence: str = "",
     override_reason: str = "",
+    tick: Tick = unwatched,
 ) -> DatasetVersion:
     """Write the pairs of a filter as an immutable ``dataset`` artifact and number it.
 
     ``tree`` is a filter of ``curation.filters``, the approved pairs by default. The last gate's result is frozen in the version; where it
     failed, only an owner cuts, with an ``override_reason``.
     Raises ``FilterError`` for a tree that cannot be read, ``DatasetError`` when nothing matches, when it is too little, when it cannot be
-    split by document, or when the gate forbids it.
+    split by document, or when the gate forbids it; ``Stopped`` when ``tick``, told of the pairs read and of each step, wants an end.
     """
-    fractions = _checked_fractions(fractions)
+    fractions = fractions_checked(fractions)
     tree = canonical(tree)
     pairs = pairs_matching(project, tree)
     if rehearsal is not None:
         pairs = pairs.exclude(pk__in=rehearsal.candidates(project).values("pk"))
+    go_on(tick, 0, "Looking at the quality gate")
     gate = last_gate(project, pairs)
-    override_reason = _checked_override(project, by, gate, override_reason)
+    override_reason = override_checked(project, by, gate, override_reason)
     settings.ARTIFACT_ROOT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="dataset-", dir=settings.ARTIFACT_ROOT))  # beside the store: taking it over is a rename
     try:
-        spool = Spool.of(pairs, folder / "rows.jsonl")
+        spool = Spool.of(pairs, folder / "rows.jsonl", lambda read: go_on(tick, read, "Reading the pairs"))
         _check_enough(project, spool, tree)
+        count = len(spool.index)
+        go_on(tick, count, "Splitting by document")
         split_of = _split(spool, seed, fractions)
         documents = spool.index.documents_of(split_of)
+        go_on(tick, count, "Writing the files")
         spool.part(split_of, folder)
         rehearsed = _rehearse(project, rehearsal, folder, spool, split_of, seed)
+        go_on(tick, count, "Writing the data card")
         card = card_facts.content_of(
             spool,
             split_of,
@@ -92,6 +99,7 @@ def dataset_version_cut(
             licence=licence.strip(),
             override_reason=override_reason,
         )
+        go_on(tick, count, "Hashing the files")  # after this it is cut
         artifact = artifact_register(project=project, kind="dataset", folder=folder, facts=facts)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -118,13 +126,14 @@ def dataset_version_cut(
     return version
 
 
-def _checked_fractions(fractions: Sequence[float]) -> Sequence[float]:
+def fractions_checked(fractions: Sequence[float]) -> Sequence[float]:
+    """The shares as they are. Raises ``DatasetError`` where they come to something else than a whole."""
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise DatasetError("The shares of train, validation and test must be above zero and come to 100%.")
     return fractions
 
 
-def _checked_override(project: Project, by: User | None, gate: Gate, reason: str) -> str:
+def override_checked(project: Project, by: User | None, gate: Gate, reason: str) -> str:
     """The reason that counts: none unless the gate failed. Raises ``DatasetError`` where it failed and this is no owner's decision."""
     if not gate.failed:
         return ""

@@ -1,17 +1,17 @@
 """Dataset versions to take away: a split in any format, a whole version as a zip."""
 
-import tempfile
 import zipfile
 from collections.abc import Iterator
-
-from django.conf import settings
+from pathlib import Path
+from typing import IO
 
 from curation.datacard import card_markdown
 from curation.export_files import Told
 from curation.models import DatasetVersion
 from curation.selectors.datasets import dataset_documents, rows_of
+from curation.services.chosen import Tick, unwatched
 from curation.services.cutting import DatasetError
-from curation.services.exporting import ExportFile, ExportFormat
+from curation.services.exporting import ExportFile, ExportFormat, export_written, watched
 from curation.splitting import SPLITS
 from engine.lib.pair_rows import PairRow
 from projects import audit
@@ -22,8 +22,14 @@ BY_LEVEL = 1  # of deflate: text shrinks to a quarter at once, and to little les
 STAMP = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: the same version is the same zip
 
 
-def split_export(*, version: DatasetVersion, split: str, format: ExportFormat, by: User) -> ExportFile:
-    """One split in a format. Raises ``DatasetError`` where the format cannot hold it, or there is nothing of the split to put into it."""
+def split_export(
+    *, version: DatasetVersion, split: str, format: ExportFormat, by: User, into: Path | None = None, tick: Tick = unwatched
+) -> ExportFile:
+    """One split in a format, at the place ``into`` or without a name.
+
+    Raises ``DatasetError`` where the format cannot hold it, or there is nothing of the split to put into it; ``Stopped`` when ``tick``
+    wants an end.
+    """
     _check_there(version)
 
     def rows() -> Iterator[tuple[PairRow, Told]]:
@@ -32,44 +38,38 @@ def split_export(*, version: DatasetVersion, split: str, format: ExportFormat, b
                 told = {"studio_id": row["id"], "studio_split": split, **({"studio_rehearsal": "yes"} if row.get("rehearsal") else {})}
                 yield PairRow.from_dict(row), told
 
-    file = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115 (the answer closes it)
-    try:
-        count = format.write(file, rows)
-        if not count:
-            raise DatasetError(f"The {split} split has no pair with a rejected answer, so there is nothing for preference training in it.")
-    except ValueError as error:
-        file.close()
-        raise DatasetError(f"{error} Take another format.") from error
-    except BaseException:
-        file.close()
-        raise
-    size = file.tell()
-    file.seek(0)
-    audit.record(version.project, by, "dataset.download", version.name, after={"split": split, "format": format.key, "pairs": count})
+    def write(file: IO[bytes]) -> int:
+        if count := format.write(file, watched(rows, format.steps, tick)):
+            return count
+        raise DatasetError(f"The {split} split has no pair with a rejected answer, so there is nothing for preference training in it.")
+
     kind = f"-{format.key}" if format.extension == ".jsonl" else ""
     name = f"{version.project.slug}-{version.name}-{split}{kind}{format.extension}"
-    return ExportFile(file, name, format.media_type, count, size)
+    try:
+        made = export_written(write, name, format.media_type, into)
+    except ValueError as error:
+        raise DatasetError(f"{error} Take another format.") from error
+    audit.record(version.project, by, "dataset.download", version.name, after={"split": split, "format": format.key, "pairs": made.pairs})
+    return made
 
 
 def version_zip(*, version: DatasetVersion, by: User) -> ExportFile:
     """The version's files as they were hashed, and its data card as README.md. Raises ``DatasetError`` when they were erased."""
     _check_there(version)
     folder = artifact_path(version.artifact)
-    file = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115 (the answer closes it)
-    try:
+
+    def write(file: IO[bytes]) -> int:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=BY_LEVEL) as archive:
             archive.writestr(_entry("README.md"), markdown_of(version))
             for path in sorted(folder.iterdir()):
                 with open(path, "rb") as source, archive.open(_entry(path.name), "w", force_zip64=True) as target:
                     while block := source.read(2**20):
                         target.write(block)
-    except BaseException:
-        file.close()
-        raise
-    size = file.tell()
-    file.seek(0)
+        return sum(version.counts.values())
+
+    made = export_written(write, f"{version.project.slug}-{version.name}.zip", "application/zip")
     audit.record(version.project, by, "dataset.download", version.name, after={"split": "all", "format": "zip"})
-    return ExportFile(file, f"{version.project.slug}-{version.name}.zip", "application/zip", sum(version.counts.values()), size)
+    return made
 
 
 def markdown_of(version: DatasetVersion) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from curation.documents import version_texts
 from curation.labels import Labels
 from curation.models import Message, Pair, PairChange, PairStatus
+from curation.services.chosen import Chosen, Tick, batches_of, unwatched
 from curation.services.responding import responses_reopen
 from curation.services.writing import PairChanged, PairError, pair_edit
 from projects import audit
@@ -89,12 +89,11 @@ def _decide(pair: Pair, by: User, status: PairStatus, note: str = "") -> Pair:
     return pair
 
 
-def pairs_decide_bulk(*, project: Project, by: User, pairs: QuerySet[Pair], status: PairStatus, described: str = "") -> int:
+def pairs_decide_bulk(*, project: Project, by: User, pairs: Chosen, status: PairStatus, described: str = "", tick: Tick = unwatched) -> int:
     """Approve or reject every pair of ``pairs`` that is not so yet, in batches; how many were. ``described`` says which, for the log."""
     others = [other for other in PairStatus if other != status]
-    ids = list(pairs.filter(project=project, status__in=others).order_by("pk").values_list("pk", flat=True))
     done = 0
-    for some in batched(ids):
+    for some in batches_of(project, pairs, tick):
         with transaction.atomic():
             done += _set(some, by, others, status)
     if done:

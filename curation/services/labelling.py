@@ -6,25 +6,25 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 
 from curation.labels import label_checked
 from curation.models import Pair, PairChange, PairTag, Tag
+from curation.services.chosen import Chosen, Tick, batches_of, unwatched
 from curation.services.tagging import tag_named
 from projects import audit
 from projects.models import Project, User
 from projects.services import project_touch
-from retrieval.batches import batched
 
 
-def pairs_label(*, project: Project, by: User, pairs: QuerySet[Pair], field: str, value: str, described: str = "") -> int:
+def pairs_label(*, project: Project, by: User, pairs: Chosen, field: str, value: str, described: str = "", tick: Tick = unwatched) -> int:
     """Set ``field`` (topic, difficulty or language) of every pair of ``pairs`` that has it otherwise, in batches; how many had.
 
     ``described`` says which pairs, for the log. Raises ``PairError`` for a value that the field cannot hold.
     """
     value = label_checked(field, value)
     done = 0
-    for ids in batched(_keys(project, pairs.exclude(**{field: value}))):
+    for ids in batches_of(project, pairs, tick):
         with transaction.atomic():
             rows = Pair.objects.select_for_update().filter(pk__in=ids).exclude(**{field: value})
             was = dict(rows.values_list("pk", field))
@@ -33,27 +33,23 @@ def pairs_label(*, project: Project, by: User, pairs: QuerySet[Pair], field: str
     return _recorded(project, by, f"pairs.set_{field}", described, done, {"value": value})
 
 
-def pairs_tag(*, project: Project, by: User, pairs: QuerySet[Pair], name: str, described: str = "") -> int:
+def pairs_tag(*, project: Project, by: User, pairs: Chosen, name: str, described: str = "", tick: Tick = unwatched) -> int:
     """Put the tag ``name`` on every pair of ``pairs`` that lacks it, in batches; how many did. Makes the tag where it is new."""
     tag = tag_named(project, name)
     done = 0
-    for ids in batched(_keys(project, pairs.exclude(pk__in=PairTag.objects.filter(tag=tag).values("pair")))):
+    for ids in batches_of(project, pairs, tick):
         with transaction.atomic():
             done += _retag(by, tag, ids, put=True)
     return _recorded(project, by, "pairs.tag", described, done, {"tag": tag.pk})
 
 
-def pairs_untag(*, project: Project, by: User, pairs: QuerySet[Pair], tag: Tag, described: str = "") -> int:
+def pairs_untag(*, project: Project, by: User, pairs: Chosen, tag: Tag, described: str = "", tick: Tick = unwatched) -> int:
     """Take ``tag`` off every pair of ``pairs`` that carries it, in batches; how many did."""
     done = 0
-    for ids in batched(_keys(project, pairs.filter(pk__in=PairTag.objects.filter(tag=tag).values("pair")))):
+    for ids in batches_of(project, pairs, tick):
         with transaction.atomic():
             done += _retag(by, tag, ids, put=False)
     return _recorded(project, by, "pairs.untag", described, done, {"tag": tag.pk})
-
-
-def _keys(project: Project, pairs: QuerySet[Pair]) -> list[UUID]:
-    return list(pairs.filter(project=project).order_by("pk").values_list("pk", flat=True))
 
 
 def _retag(by: User, tag: Tag, ids: Sequence[UUID], *, put: bool) -> int:

@@ -1,7 +1,6 @@
 """What mends a finding of the quality gate, at one press, for every pair of a check at once."""
 
 import random
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from curation.errors import PairError
 from curation.models import Finding, Pair, PairStatus, PairTag, QualityReport
 from curation.services.deciding import pairs_decide_bulk
 from curation.services.tagging import tags_ensure
+from engine.lib.connected import connected
 from projects import audit
 from projects.models import User
 from retrieval.batches import BATCH, batched
@@ -79,7 +79,7 @@ def copies(findings: QuerySet[Finding]) -> list[UUID]:
     for some in batched({pk for link in links for pk in link}):
         facts.update({pair.pk: pair for pair in Pair.objects.filter(pk__in=some).only(*_WORTH)})
     worse: list[UUID] = []
-    for group in _groups(links):
+    for group in connected(links):
         kept = [facts[pk] for pk in group if pk in facts and facts[pk].status != PairStatus.REJECTED]
         best = max(kept, key=worth, default=None)
         worse += [pair.pk for pair in kept if pair is not best]
@@ -95,25 +95,3 @@ def worth(pair: Pair) -> tuple[bool, bool, bool, bool, bool, int, float]:
     by_person = approved and not pair.decided_by_rule
     age = -pair.created_at.timestamp()
     return approved, by_person, not pair.stale, pair.edited, pair.document_id is not None, pair.answer_length, age
-
-
-def _groups(links: Iterable[tuple[UUID, UUID]]) -> list[list[UUID]]:
-    """Pairs that say the same, directly or through others."""
-    near: dict[UUID, set[UUID]] = defaultdict(set)
-    for one, other in links:
-        near[one].add(other)
-        near[other].add(one)
-    groups, seen = [], set()
-    for start in near:
-        if start in seen:
-            continue
-        seen.add(start)
-        group, left = [], [start]
-        while left:
-            one = left.pop()
-            group.append(one)
-            new = near[one] - seen
-            seen |= new
-            left += new
-        groups.append(group)
-    return groups

@@ -8,10 +8,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from curation.agreement import same
+from curation.messages import with_words
 from curation.models import Claim, Difficulty, Message, Pair, PairStatus, Response, ResponseState, Tag, Verdict
 from curation.selectors.collecting import DONE, collection_of
 from curation.services.collecting import OPEN, PlaceTaken, claim_release, place_hold, why_not
-from curation.services.writing import ANSWER_LIMIT, QUESTION_LIMIT, PairError, with_words
+from curation.services.writing import ANSWER_LIMIT, QUESTION_LIMIT, PairError
 from curation.turns import in_turn
 
 COMMENT_LIMIT, LONGEST = 2_000, 4 * 60 * 60  # characters; seconds that one save may add

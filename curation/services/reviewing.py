@@ -7,10 +7,11 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from curation.messages import with_words, words_of
 from curation.models import Pair, PairChange, PairStatus, PairTag, Response, ResponseState, Tag, Verdict
 from curation.selectors.collecting import DONE, pairs_in_review, responses_to
 from curation.selectors.history import RESTORED, can_undo, replaced, state_of
-from curation.services.writing import PairChanged, PairError, checked, derived, question_and_answer, with_words
+from curation.services.writing import PairChanged, PairError, checked, derived
 from projects import audit
 from projects.models import Project, User
 from projects.services import project_touch
@@ -30,7 +31,7 @@ def pair_adjudicate(*, pair: Pair, by: User, response: Response, words: tuple[st
         raise PairError(f"{response.user} took this response back or changed it meanwhile. Below is how things stand now.")
     if now.state == ResponseState.DISCARDED and words is None:
         raise PairError(f"{response.user} discarded this pair: reject it, or take another response.")
-    question, answer, system = words or question_and_answer(now.messages)
+    question, answer, system = words or words_of(now.messages)
     question, answer = checked(question, answer)
     fields = {"messages": with_words(now.messages, question, answer, system.strip()), "topic": now.topic, "difficulty": now.difficulty}
     return _change(pair, by, {**fields, "tags": now.tags, "status": PairStatus.APPROVED.value, "note": note[:500]}, "pair.adjudicate")

@@ -8,6 +8,7 @@ from django.db.models import F
 
 from curation.errors import PairChanged, PairError
 from curation.labels import Labels, known_tags, label_checked, preference_of, tags_of, tags_set
+from curation.messages import messages_of, turns_between, with_words, words_of
 from curation.models import Message, Origin, Pair, PairChange, PairStatus
 from curation.selectors.collecting import collection_of
 from curation.sources import Source, question_hash
@@ -18,53 +19,16 @@ from projects.services import project_touch
 QUESTION_LIMIT, ANSWER_LIMIT = 4_000, 40_000  # characters; more than any context of a small model holds
 
 
-def messages_of(question: str, answer: str, system: str = "") -> list[Message]:
-    """The messages a pair is trained on."""
-    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    return [{"role": "system", "content": system}, *turns] if system else turns
-
-
-def with_words(
-    messages: Sequence[Message], question: str, answer: str, system: str, between: Sequence[Message] | None = None
-) -> list[Message]:
-    """``messages`` with their first user turn, their last answer and their system prompt replaced; the turns ``between`` those two, too,
-    where they are given.
-    """
-    turns = [message for message in messages if message["role"] != "system"]
-    if len(turns) < 2:
-        turns = messages_of(question, answer)
-    first = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), 0)
-    middle = turns[first + 1 : -1] if between is None else list(between)
-    turns = [*turns[:first], {**turns[first], "content": question}, *middle, {**turns[-1], "content": answer}]
-    return [{"role": "system", "content": system}, *turns] if system else turns
-
-
-def turns_between(messages: Sequence[Message]) -> list[Message]:
-    """What is said between the first question and the last answer."""
-    turns = [message for message in messages if message["role"] != "system"]
-    first = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), 0)
-    return turns[first + 1 : -1]
-
-
-def question_and_answer(messages: Sequence[Message]) -> tuple[str, str, str]:
-    """What a form shows of ``messages``: the first user turn, the last answer, the system prompt. Undoes ``with_words``."""
-    turns = [message for message in messages if message["role"] != "system"]
-    question = next((turn["content"] for turn in turns if turn["role"] == "user"), turns[0]["content"] if turns else "")
-    system = next((message["content"] for message in messages if message["role"] == "system"), "")
-    return question, turns[-1]["content"] if turns else "", system
-
-
 def derived(messages: Sequence[Message]) -> dict[str, Any]:
     """The fields of a ``Pair`` that follow from its messages, the last of which is the answer. The only place that writes them."""
-    turns = [message["content"] for message in messages if message["role"] != "system"]
-    question = next((message["content"] for message in messages if message["role"] == "user"), turns[0])
-    answer = turns[-1]
+    words = words_of(messages)
+    asked = [message["content"] for message in messages if message["role"] != "system"][:-1]
     return {
         "messages": list(messages),
-        "question": question,
-        "answer": answer,
-        "answer_length": len(answer),
-        "question_hash": question_hash(*reversed(turns[:-1])) if len(turns) > 1 else question_hash(question),
+        "question": words.question,
+        "answer": words.answer,
+        "answer_length": len(words.answer),
+        "question_hash": question_hash(*reversed(asked)) if asked else question_hash(words.question),
     }
 
 

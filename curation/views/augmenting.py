@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 from catalogue.writers import writers
-from curation.forms_generating import writing_form
+from curation.forms_generating import writer_chosen, writing_form
 from curation.models import Pair, PairStatus
 from curation.query import Query
 from curation.selectors.pairs import pairs_of
@@ -37,7 +37,6 @@ def pairs_augment(request: HttpRequest, slug: str) -> HttpResponse:
             return redirect(augmenting.pairs_augment(project=project, by=request.user, pairs=pairs, params=params, writer=writer))
         except (PairError, RunError) as error:
             show_error(form, error)
-    key = form["writer"].value()
     context = {
         "form": form,
         "count": pairs.count(),
@@ -45,7 +44,7 @@ def pairs_augment(request: HttpRequest, slug: str) -> HttpResponse:
         "most": augmenting.MOST,
         "writers": found,
         "away": [writer for writer in found if not writer.here],
-        "writer": next((writer for writer in found if writer.key == key), None),
+        "writer": writer_chosen(form, found),
         "action": with_query(request.path, request),
         "missing": info.missing(),
         **ways_to_make(project, "augment"),

@@ -1,23 +1,26 @@
 """Dataset versions: the list with the form that cuts one, the page of one, its files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from catalogue.packing import file_blocks, streamed
+from catalogue.packing import file_blocks
 from curation import datacard, services
 from curation.filters import FilterError
 from curation.forms_cutting import CutForm
 from curation.gate import last_gate_seen, may_override
-from curation.models import DatasetVersion
+from curation.models import Chore, DatasetVersion
 from curation.selectors import datasets as selectors
+from curation.selectors.chores import chores_shown
 from curation.selectors.pairs import pair_counts
-from curation.services import dataset_files
-from curation.services.exporting import EXPORTS
+from curation.services import chores, dataset_files
+from curation.services.cutting_chore import cut_typed
+from curation.services.exporting import EXPORTS, ExportFile
 from curation.splitting import SPLITS
+from curation.views.shared import download
 from projects.guards import project_for
 from projects.models import Project, User
 from projects.pages import project_page
@@ -30,11 +33,16 @@ def dataset_list(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _cut_form(request: HttpRequest, project: Project) -> CutForm:
-    """Filled with what was posted, or with the filter in the address."""
+    """Filled with what was posted, with the filter in the address, or with what was entered for a version that came to nothing."""
     assert isinstance(request.user, User)  # the guard lets nobody else in
-    data, initial = (request.POST, {}) if request.method == "POST" else (None, {"f": request.GET.get("f", "")})
+    data: Mapping[str, str] | None = request.POST if request.method == "POST" else None
+    typed = cut_typed(project, request.user) if data is None and request.GET.get("again") else None
     gate, owner = last_gate_seen(project), may_override(project, request.user)
-    return CutForm(data, initial=initial, project=project, user=request.user, gate=gate, may_override=owner)
+    initial = {"f": request.GET.get("f", "")}
+    form = CutForm(typed[0] if typed else data, initial=initial, project=project, user=request.user, gate=gate, may_override=owner)
+    if typed:
+        form.add_error(None, typed[1])
+    return form
 
 
 def _dataset_page(request: HttpRequest, project: Project, form: CutForm | None = None, status: int = 200) -> HttpResponse:
@@ -45,6 +53,7 @@ def _dataset_page(request: HttpRequest, project: Project, form: CutForm | None =
         "gate": form.gate,
         "filter_words": selectors.filter_words_of(project, form["f"].value() or ""),
         "counts": pair_counts(project),
+        "chores": chores_shown(project, request.user),
     }
     return project_page(request, "curation/datasets.html", project, "datasets", context, status=status)
 
@@ -60,11 +69,14 @@ def dataset_checks(request: HttpRequest, slug: str) -> HttpResponse:
 def dataset_cut(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, can="build")
     form = _cut_form(request, project)
+    assert isinstance(request.user, User)  # the guard lets nobody else in
     if form.is_valid():
         try:
-            version = services.dataset_version_cut(project=project, by=request.user, **form.cut)
-            messages.success(request, f"{version} is cut.")
-            return redirect(version)
+            made = services.dataset_version_begin(project=project, by=request.user, cut=form.cut, typed=form.typed)
+            if isinstance(made, Chore):  # told of above the versions
+                return redirect("curation:datasets", slug)
+            messages.success(request, f"{made} is cut.")
+            return redirect(made)
         except services.DatasetError as error:
             form.add_error(error.field if error.field in form.fields else None, str(error))
         except FilterError as error:
@@ -97,6 +109,8 @@ def dataset_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse
         "twins": twins,
         "others": selectors.others_of(version),
         "erased_words": selectors.erased_words(version),
+        "at_once": chores.AT_ONCE,
+        "chores": chores_shown(project, request.user),  # type: ignore[arg-type]
     }
     return project_page(request, "curation/dataset.html", project, "datasets", context)
 
@@ -109,41 +123,41 @@ def dataset_download(request: HttpRequest, slug: str, number: int, split: str) -
     if split not in SPLITS or not path.is_file():
         raise Http404("There is no such file.")
     name = f"{project.slug}-{version.name}-{split}.jsonl"
-    return _sent(lambda: file_blocks(path), name, "application/jsonl", path.stat().st_size)
-
-
-def _sent(blocks: Callable[[], Iterator[bytes]], name: str, media_type: str, size: int) -> HttpResponseBase:
-    """A download, a block at a time."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(size)}
-    return StreamingHttpResponse(streamed(blocks), content_type=media_type, headers=headers)
+    return download(lambda: file_blocks(path), name, "application/jsonl", path.stat().st_size)
 
 
 def dataset_export(request: HttpRequest, slug: str, number: int, split: str, key: str) -> HttpResponseBase:
-    """One split in another format."""
+    """One split in another format. Where it is large, POST has a worker write it, and its page tells when it is there."""
     project = project_for(request.user, slug)
     version = _version(project, number)
     if split not in SPLITS or key not in EXPORTS:
         raise Http404("There is no such file.")
-    assert isinstance(request.user, User)
-    try:
-        made = dataset_files.split_export(version=version, split=split, format=EXPORTS[key], by=request.user)
-    except services.DatasetError as error:
-        messages.error(request, str(error))
-        return redirect(version)
-    return _sent(made.blocks, made.name, made.media_type, made.size)
+    assert isinstance(request.user, User)  # the guard lets nobody else in
+    if version.counts[split] <= chores.AT_ONCE:
+        asked = {"split": split, "format": EXPORTS[key], "by": request.user}
+        return _written(request, version, lambda: dataset_files.split_export(version=version, **asked))
+    if request.method == "POST":
+        services.split_export_begin(version=version, split=split, by=request.user, format=EXPORTS[key])
+    else:
+        messages.info(request, "So large a file is written first. Choose its format under Download; it is offered here when it is ready.")
+    return redirect(version)
 
 
 def dataset_zip(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
     """The whole version, with its data card."""
     project = project_for(request.user, slug)
-    version = _version(project, number)
-    assert isinstance(request.user, User)
+    version, by = _version(project, number), request.user
+    return _written(request, version, lambda: dataset_files.version_zip(version=version, by=by))  # type: ignore[arg-type]
+
+
+def _written(request: HttpRequest, version: DatasetVersion, write: Callable[[], ExportFile]) -> HttpResponseBase:
+    """What ``write`` makes of ``version``, to be downloaded; or its page, which says why there is nothing."""
     try:
-        made = dataset_files.version_zip(version=version, by=request.user)
+        made = write()
     except services.DatasetError as error:
         messages.error(request, str(error))
         return redirect(version)
-    return _sent(made.blocks, made.name, made.media_type, made.size)
+    return download(made.blocks, made.name, made.media_type, made.size)
 
 
 def dataset_card(request: HttpRequest, slug: str, number: int) -> HttpResponse:

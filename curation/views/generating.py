@@ -9,9 +9,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from catalogue.writers import Writer, writers
+from catalogue.writers import writer_find, writers
 from curation.documents import chunks_facts, document_names
-from curation.forms_generating import writing_form
+from curation.forms_generating import writer_chosen, writing_form
 from curation.looking import rows_shown
 from curation.selectors import pairs as selectors
 from curation.services import generating as services
@@ -61,7 +61,7 @@ def pairs_write(request: HttpRequest, slug: str) -> HttpResponse:
             return redirect("curation:pairs_preview", slug, run.pk)
         except (PairError, RunError) as error:
             show_error(form, error)
-    writer, given = _chosen(form, found), _given(form)
+    writer, given = writer_chosen(form, found), _given(form)
     if request.method == "GET":  # what the address says is where the form begins, not something to find fault with
         form = writing_form(info, found, initial=given)
     context = {
@@ -98,7 +98,7 @@ def pairs_preview(request: HttpRequest, slug: str, pk: str) -> HttpResponse:
         "made": facts,
         "rejected": facts.get("rejected", {}),
         "estimate": services.rest_estimate(run, facts) if made else None,
-        "writer": next((writer for writer in writers(project) if writer.key == run.params.get("endpoint")), None),
+        "writer": writer_find(project, str(run.params.get("endpoint", ""))),
         "again": f"{reverse('curation:pairs_write', args=[slug])}?{_query(run)}",
     }
     return project_page(request, "curation/generate_preview.html", project, "pairs", context)
@@ -111,11 +111,6 @@ def _given(form: Any) -> dict[str, Any]:
         return defaults
     form.is_valid()
     return {**defaults, **{name: value for name, value in form.cleaned_data.items() if value not in (None, "", [])}}
-
-
-def _chosen(form: Any, found: list[Writer]) -> Writer | None:
-    key = form["writer"].value() if "writer" in form.fields else None
-    return next((writer for writer in found if writer.key == key), None)
 
 
 def _query(run: Run) -> str:

@@ -12,6 +12,7 @@ from curation.models import Pair
 from curation.paging import KeyedPaginator
 from curation.query import NONE, Query
 from curation.selectors import pairs as selectors
+from curation.selectors.chores import chores_shown
 from curation.selectors.facets import facet
 from curation.selectors.filters import choices_of, filter_words, saved_filters, saved_url
 from curation.similar import similar_by_meaning, similar_by_words
@@ -44,6 +45,7 @@ def pair_list(request: HttpRequest, slug: str) -> HttpResponse:
         "tabs": pairs_tabs(project, request.user, "pairs"),
         "page": page,
         "counts": counts,
+        "chores": chores_shown(project, request.user),  # type: ignore[arg-type]
         "filters": _boxes(query, choices),
         "people": choices["created_by"],
         "tags": choices["tag"],

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from curation import services
 from curation.forms import ReviewForm
 from curation.forms_collecting import CommentForm
+from curation.messages import words_of
 from curation.models import Pair, PairStatus, Response
 from curation.passages import passages_of
 from curation.responses import sides_of
@@ -19,7 +20,6 @@ from curation.selectors import collecting as selectors
 from curation.selectors.history import history_lines
 from curation.services import reviewing
 from curation.services.commenting import mentions_read
-from curation.services.writing import question_and_answer
 from curation.views.shared import pairs_tabs, show_error
 from projects.guards import project_for
 from projects.models import Project
@@ -87,7 +87,7 @@ def _pair(project: Project, pk: object) -> Pair:
 def _form(pair: Pair, chosen: Response | None) -> ReviewForm:
     form = ReviewForm.of(pair)
     if chosen is not None:
-        form.initial |= dict(zip(("question", "answer", "system"), question_and_answer(chosen.messages), strict=True))
+        form.initial |= words_of(chosen.messages)._asdict()
     return form
 
 
@@ -133,7 +133,7 @@ def _decide(request: HttpRequest, project: Project, pair: Pair) -> HttpResponse:
             decision, word = DECIDED[action]
             if decision != PairStatus.APPROVED:  # what does not stand is decided as it is, not rewritten on the way
                 now = Pair.objects.get(pk=pair.pk)
-                words |= dict(zip(("question", "answer", "system"), question_and_answer(now.messages), strict=True))
+                words |= words_of(now.messages)._asdict()
             services.pair_review(pair=pair, by=request.user, decision=decision, **words)
         else:
             raise services.PairError("That response is no longer there. Below is how things stand now.")

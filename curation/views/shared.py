@@ -1,10 +1,12 @@
 """What the pages of curation share."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 
+from catalogue.packing import streamed
 from curation.selectors.collecting import pairs_in_review, unread_mentions
 from projects.models import Project
 from projects.roles import may
@@ -19,6 +21,12 @@ def show_error(form: Any, error: Any) -> None:
 
 def with_query(url: str, request: HttpRequest) -> str:
     return f"{url}?{request.GET.urlencode()}" if request.GET else url
+
+
+def download(blocks: Callable[[], Iterator[bytes]], name: str, media_type: str, size: int) -> HttpResponseBase:
+    """A file of ``size`` bytes, a block at a time."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(size)}
+    return StreamingHttpResponse(streamed(blocks), content_type=media_type, headers=headers)
 
 
 def pairs_tabs(project: Project, user: Any, current: str) -> list[dict[str, Any]]:

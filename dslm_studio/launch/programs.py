@@ -162,8 +162,11 @@ def _worker(queue: str, concurrency: int) -> list[str]:
 
 
 def scheduler(home: Home, environment: dict[str, str]) -> Program:
-    """It sends what is due, and does what takes a moment (the queue ``light``), so that no run however long delays the reconciling."""
-    command = [*_worker("light", 1), "--beat", "--schedule-filename", str(home.folder / "beat-schedule")]
+    """It sends what is due, and does what takes a moment (the queue ``light``), so that no run however long delays the reconciling.
+
+    Two at once: one may be a chore, which takes a minute.
+    """
+    command = [*_worker("light", 2), "--beat", "--schedule-filename", str(home.folder / "beat-schedule")]
     return _celery(home, "scheduler", command, environment, grace=8)
 
 

@@ -11,9 +11,10 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from curation.gate import fingerprint
+from curation.messages import messages_of
 from curation.models import Origin, Pair, PairStatus, QualityReport
 from curation.selecting import APPROVED
-from curation.services.writing import derived, messages_of
+from curation.services.writing import derived
 from projects.models import Project
 from retrieval.files import name_for
 from retrieval.models import Document, DocumentVersion, VersionStatus

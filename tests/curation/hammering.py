@@ -40,8 +40,9 @@ def main() -> None:
 
 
 def prepare() -> None:
+    from curation.messages import messages_of
     from curation.models import CollectionSettings, Origin, Pair
-    from curation.services.writing import derived, messages_of
+    from curation.services.writing import derived
     from projects.models import Membership, User
     from projects.services import project_create
 

@@ -20,7 +20,8 @@ from django.db import connection
 from curation.filters import pairs_matching
 from curation.models import Pair
 from curation.searching import matching, near
-from curation.services.writing import derived, messages_of
+from curation.messages import messages_of
+from curation.services.writing import derived
 from projects.models import User
 from projects.services import project_create
 
