@@ -5,7 +5,6 @@ From Python's own reference, cut by the real `extract_pairs`, whole paragraphs o
 
 import importlib
 import inspect
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -15,9 +14,9 @@ from benchmarks.python_topics import topic_pairs
 from curation.splitting import Item, groups_of, split_groups, strata_of
 from engine.context import Context
 from engine.events import EventWriter
-from engine.lib.chunking import token_counter
 from engine.spec import Spec
-from engine.stages import extract_pairs, ingest
+from engine.stages import extract_pairs
+from retrieval.jsonl import read_rows
 
 Line = dict[str, Any]
 AROUND = 600  # characters of context before and after the evidence, as the studio writes them out
@@ -37,10 +36,11 @@ MODULES = """
 def clean_pairs(folder: Path) -> tuple[list[Line], list[Line]]:
     """(rows as in `pair-rows`, documents). No two share an answer: the reference says some things in two places."""
     from dslm_studio.demo import corpus
+    from tests.materials import cut_chunks
 
     files = {path.name: path.read_bytes() for path in corpus.write(folder / "corpus")}
-    chunks = _chunks(folder, files)
-    listed = {row["version"]: row for row in extract_pairs.read_lines(chunks / "documents.jsonl")}
+    chunks = cut_chunks(folder, files)
+    listed = {row["version"]: row for row in read_rows(chunks / "documents.jsonl")}
     texts = {version: (chunks / row["text_file"]).read_text("utf-8") for version, row in listed.items() if row["status"] == "ok"}
     documented = _documented(listed, texts)
     rows, seen = [], set()
@@ -64,29 +64,12 @@ def clean_pairs(folder: Path) -> tuple[list[Line], list[Line]]:
     return [row | {"split": split_of[row["id"]]} for row in rows], documents
 
 
-def _chunks(folder: Path, files: dict[str, bytes]) -> Path:
-    """Read and cut by ingest's own functions, without embedding: extracting needs no vectors."""
-    documents, made, run_dir = folder / "documents", folder / "chunks", folder / "read"
-    for part in (documents, made / "texts", run_dir):
-        part.mkdir(parents=True)
-    listed = []
-    for number, (name, data) in enumerate(files.items()):
-        (documents / name).write_bytes(data)
-        listed.append({"id": f"d{number}", "version": f"v{number}", "name": name, "file": name})
-    ctx = Context(run_dir, Spec(stage="ingest", inputs={"documents": str(documents)}), EventWriter(run_dir))
-    params = ingest.Params()
-    rows, texts = ingest.parse_all(ctx, params, listed, made)
-    ingest.chunk_all(ctx, params, rows, texts, token_counter(ingest.tokenizer_file(params)), made)
-    (made / "documents.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return made
-
-
 def _extracted(folder: Path, chunks: Path) -> list[Line]:
     run_dir = folder / "extract"
     run_dir.mkdir()
     ctx = Context(run_dir, Spec(stage="extract_pairs", inputs={"chunks": str(chunks)}), EventWriter(run_dir))
     extract_pairs.run(ctx, extract_pairs.Params(total=5_000, per_document=1_000, about="Python"))
-    return extract_pairs.read_lines(run_dir / "outputs" / "pairs" / "pairs.jsonl")
+    return list(read_rows(run_dir / "outputs" / "pairs" / "pairs.jsonl"))
 
 
 def _explained(listed: dict[str, Line], texts: dict[str, str]) -> list[Line]:

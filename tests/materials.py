@@ -11,7 +11,12 @@ import tempfile
 from pathlib import Path
 
 from engine import manifest
+from engine.context import Context
+from engine.events import EventWriter
+from engine.lib.chunking import token_counter
+from engine.lib.jsonl import write_lines
 from engine.spec import Spec
+from engine.stages import ingest
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("STUDIO_TEST_CACHE", Path(tempfile.gettempdir()) / f"studio-test-cache-{os.getuid()}"))
@@ -65,6 +70,27 @@ def write_dataset(folder: Path, train: int = 48, held_out: int = 8) -> Path:
         (folder / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chosen), "utf-8")
     (folder / "card.json").write_text(json.dumps({part: len(chosen) for part, chosen in parts.items()}))
     manifest.write(folder, "dataset")
+    return folder
+
+
+def cut_chunks(base: Path, files: dict[str, bytes]) -> Path:
+    """A ``chunks`` artifact of ``files`` (name → content), read and cut by ingest's own functions but not embedded: what takes long.
+
+    It lies in ``base / "chunks"``, what it was made from beside it.
+    """
+    documents, folder, run_dir = base / "documents", base / "chunks", base / "read"
+    for part in (documents, folder / "texts", run_dir):
+        part.mkdir(parents=True)
+    listed = []
+    for number, (name, data) in enumerate(files.items()):
+        (documents / name).write_bytes(data)
+        listed.append({"id": f"d{number}", "version": f"v{number}", "name": name, "file": name})
+    ctx = Context(run_dir, Spec(stage="ingest", inputs={"documents": str(documents)}), EventWriter(run_dir))
+    params = ingest.Params()
+    rows, texts = ingest.parse_all(ctx, params, listed, folder)
+    ingest.chunk_all(ctx, params, rows, texts, token_counter(ingest.tokenizer_file(params)), folder)
+    write_lines(folder / "documents.jsonl", rows)
+    manifest.write(folder, "chunks")
     return folder
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine.lib.jsonl import read_lines
 from engine.lib.pair_rows import PairRow, RowError
-from engine.lib.passages import read_lines
 from engine.lib.slots import combinations, fill, slots_in
 
 LONGEST_QUESTION = 1000  # characters
@@ -47,10 +47,15 @@ class SourcePair:
         return {**source, "start": offset + start, "end": offset + end, "evidence": self.context[start:end]}
 
 
+def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a ``pair-rows`` artifact. Raises ``InputError``."""
+    return read_lines(folder / "pairs.jsonl", code="pairs", mend="Choose the pairs again.")
+
+
 def source_pairs(folder: Path) -> list[SourcePair]:
     """The pairs of a ``pair-rows`` artifact that have one question and one answer; conversations are left as they are."""
     found = []
-    for line in read_lines(folder / "pairs.jsonl"):
+    for line in lines_of(folder):
         try:
             row = PairRow.from_dict(line)
         except (RowError, KeyError, TypeError):

@@ -1,6 +1,5 @@
 """The pairs a stage has made so far: how it goes, what was left out and why, and handing them over."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from engine.context import Context
 from engine.exits import InputError, Stopped
 from engine.lib.asking import Asker
+from engine.lib.jsonl import write_lines
 from engine.lib.near_copies import NearCopies
 from engine.lib.pair_rows import PairRow
 
@@ -80,12 +80,11 @@ class MadePairs:
         if self.rows:
             folder = self.ctx.work / "pairs"
             folder.mkdir(exist_ok=True)
-            with open(folder / "pairs.jsonl", "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(json.dumps(row.to_dict(), ensure_ascii=False) + "\n" for row in self.rows)
+            write_lines(folder / "pairs.jsonl", (row.to_dict() for row in self.rows))
             for name, content in (extra or {}).items():
-                (folder / name).write_text(json.dumps(content) + "\n", "utf-8")
+                write_lines(folder / name, [content])
             self.ctx.save("pairs", folder, kind="pairs", facts=facts if complete else {**facts, "partial": True})
-        if self.ctx.stop_requested:
+        if self.ctx.stop_requested and not (complete and self.rows):  # once all is saved, a stop comes too late
             raise Stopped
         if gone and not self.rows:
             raise InputError(f"endpoint_{gone.code}", str(gone), where="endpoint", mend=gone.mend)

@@ -1,6 +1,5 @@
-"""The passages of a ``chunks`` artifact, as the stages that ask a model about them need them."""
+"""The documents and passages of a ``chunks`` artifact, as the stages that make pairs of them need them."""
 
-import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.exits import InputError
+from engine.lib.jsonl import read_lines
 
 # reading tells languages by ISO 639-3, pairs carry ISO 639-1
 SHORT_CODES = {
@@ -43,22 +42,25 @@ class Passage:
         return {**place, "start": self.start + start, "end": self.start + end, "evidence": self.text[start:end]}
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSONL file. Raises ``InputError`` for a file that cannot be read."""
-    try:
-        with open(path, encoding="utf-8", newline="\n") as file:
-            for line in file:
-                if line.strip():
-                    yield json.loads(line)
-    except (OSError, ValueError) as error:
-        raise InputError("input", f"{path.name} cannot be read: {error}", where=path.name, mend="Make the input again.") from error
+def documents_of(folder: Path) -> list[dict[str, Any]]:
+    """The rows of those documents of a ``chunks`` artifact that could be read. Raises ``InputError``."""
+    return [row for row in _lines(folder / "documents.jsonl") if row["status"] == "ok"]
+
+
+def chunks_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows of its chunks. Raises ``InputError``."""
+    return _lines(folder / "chunks.jsonl")
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    return read_lines(path, code="chunks", mend="Read the documents again.")
 
 
 def passages_of(folder: Path, *, seed: int) -> list[Passage]:
     """The passages that are long enough, in an order drawn by ``seed`` that takes one of each document in turn."""
-    documents = {row["version"]: row for row in read_lines(folder / "documents.jsonl") if row["status"] == "ok"}
+    documents = {row["version"]: row for row in documents_of(folder)}
     by_version: defaultdict[str, list[Passage]] = defaultdict(list)
-    for row in read_lines(folder / "chunks.jsonl"):
+    for row in chunks_of(folder):
         document = documents.get(row["version"])
         if document and len(row["text"]) >= SHORTEST:
             by_version[row["version"]].append(_passage(row, document))

@@ -55,7 +55,7 @@ VAGUE = frozenset(
     first second last new old default other given current left right hand side operand operands target targets form forms way
     case part number process system document party parties person data information text use resulting transformation
     algorithm implementation implementations typical corresponding body suite remaining whole entire above said proposal
-    outcome procedure section example
+    outcome procedure section example definition assignment call conversion comparison search change copy new
     """.split()
 )
 STOP_WORDS = frozenset(

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.lib.question_shapes import SHAPES, Spot, setting_of
-from engine.lib.question_words import DANGLING, VAGUE, content_words, heading_lowered, names_in, words
+from engine.lib.question_words import DANGLING, content_words, heading_lowered, names_in, words
 from engine.lib.sections import Section, plain, sections_of
 from engine.lib.sentences import Sentence, sentences_of
+from engine.lib.vagueness import TOO_VAGUE, vagueness
 
 GENERIC_HEADINGS = frozenset(
     """introduction overview general notes note footnotes examples example summary conclusion background description details purpose scope
@@ -19,7 +20,7 @@ _POINTS_ELSEWHERE = re.compile(
     r"as follows|"
     r"this (list|table|section|chapter|example|document|paragraph|module’s|page|is|means|allows|can|includes|was|has|will|may)|"
     r"these (are|two|three|functions|methods|types|rules|cases|examples|operations)|in this case|that case|"
-    r"the (first|second|third|last|latter|former|other) (one|case|form|step|two|three|rule|example|item)s?|"
+    r"still|the (first|second|third|last|latter|former|other) (one|case|form|step|two|three|rule|example|item)s?|"
     r"such (a|an|methods|objects)|example code|for example:|table|figure|FAQ|PEP \d+|documentation|manual|"
     r"the same (way|as)? ?here|our|we|the latter|the former|these|the two|the result|the example|said (object|method)|do(es)? the same)\b",
     re.IGNORECASE,
@@ -29,9 +30,9 @@ _ALLOWED_OPENING = re.compile(
     r"(If|When|Unless|Where|Once|Whenever|As (long|soon)|By default|Note that|There (are|exist)|Unlike|In (case|contrast))\b"
 )
 _CODE_HEADING = re.compile(r"(?:(?:class|async|static|coroutine|method|function) )*(?P<name>[A-Za-z_][\w.]*)\((?P<args>.*)\)$")
-_VARIABLE = re.compile(r"\*[a-z]\*")  # "*i*" means something only beside the function it belongs to
+# "*i*", "x is", "the given name": something only beside the function they belong to
+_OF_A_FUNCTION = re.compile(r"\*[a-z]\*|\bthe given\b|(?<= )(?<!`)[b-hj-z](?= (?:is|and|of|or|are|to|has)\b)")
 _PART_OF_HEADING = re.compile(r"[\w`*]+ \(")  # an attribute's name with its type behind it: what changed may be the type's
-TOO_VAGUE = 0.4
 _OPENERS = ("When it comes to {}, ", "Regarding {}, ", "On the subject of {}, ", "Concerning {}, ")
 
 
@@ -77,10 +78,10 @@ def candidates_of(text: str, title: str, *, minimum: int, maximum: int, shapes: 
                         continue
                     asked = made.question.replace("{topic}", "{topic}" + setting)
                     question = dressed(asked, topic, called, about, made.needs_topic)
-                    vague = vagueness(made.question, topic)
+                    vague = vagueness(made.question, topic.words, named=bool(topic.called))
                     if question is None or vague >= TOO_VAGUE or (name == "change" and not called and _PART_OF_HEADING.match(topic.phrase)):
                         continue
-                    if _VARIABLE.search(asked) and not (called or topic.called):
+                    if _OF_A_FUNCTION.search(f"{asked} {sentence.text}") and not (called or topic.called):
                         continue
                     score = made.score + quality(sentence.text, question, alone) - vague
                     key = normalised(f"{asked} {called or topic.phrase}")
@@ -141,22 +142,6 @@ def dressed(question: str, topic: Topic, called: str, about: str, needs_topic: b
     if len(whole) > 260 or whole.count("`") % 2:
         return None
     return whole[0].upper() + whole[1:]
-
-
-def vagueness(question: str, topic: Topic) -> float:
-    """What a question loses for asking about "the parameters" or "the statement" without saying which."""
-    subject = re.search(r"\b(?:does|do|is|are|can|may|must|should|shall|will|about) (the [^?]+?)\?$", question)
-    if subject is None:
-        return 0.0
-    inner = re.split(r" (?:not )?(?:return|describe|represent|allow|do|be|used|contain|provide|specify|define|have|accept)\b", subject[1])[
-        0
-    ]
-    told = content_words(inner)
-    if re.fullmatch(r"the \w+", inner) and not told & topic.words:
-        return TOO_VAGUE  # "the list", "the primary": of which nothing was said before
-    if "`" in inner or "*" in inner or told & topic.words or not told <= VAGUE:
-        return 0.0
-    return 0.4 if len(told) <= 1 else 0.25
 
 
 def unfit(answer: str, minimum: int, maximum: int, in_code: bool = False) -> str:

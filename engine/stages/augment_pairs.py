@@ -10,13 +10,13 @@ from engine.context import Context
 from engine.exits import InputError
 from engine.lib.asking import Asker
 from engine.lib.asking_params import AskingParams
-from engine.lib.augmenting import SourcePair, candidate_of, drifted, filled, source_pairs
+from engine.lib.augmenting import SourcePair, candidate_of, drifted, filled, lines_of, source_pairs
 from engine.lib.grounding import Ungrounded, grounded, refused
 from engine.lib.json_answers import objects
 from engine.lib.made_pairs import MadePairs
 from engine.lib.near_copies import likeness
 from engine.lib.pair_rows import PairRow
-from engine.lib.passages import in_turn, read_lines
+from engine.lib.passages import in_turn
 from engine.lib.prompts import prompt
 from engine.lib.slots import SlotError, templates_of, values_of
 from engine.lib.support import support
@@ -73,7 +73,7 @@ def run(ctx: Context, params: Params) -> None:
     pairs = source_pairs(ctx.inputs["pairs"])
     asker = None if params.method == "template" else params.asker()
     made = MadePairs(ctx, len(pairs) * params.per_pair, asker)
-    others = read_lines(ctx.inputs["others"] / "pairs.jsonl") if "others" in ctx.inputs else iter(())
+    others = lines_of(ctx.inputs["others"]) if "others" in ctx.inputs else iter(())
     for row in (*(pair.row for pair in pairs), *map(PairRow.from_dict, others)):
         made.questions.add(row.question)
     with ctx.phase("augment", "Making further pairs"):

@@ -3,17 +3,17 @@
 import json
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from engine.context import Context
 from engine.exits import InputError, Stopped
+from engine.lib.jsonl import read_lines
 from engine.registry import StageParams, stage
 
 EMBED_BATCH = 64
+AGAIN = "Check the pairs again."
 
 
 class Params(StageParams):
@@ -94,28 +94,19 @@ def read(ctx: Context, params: Params) -> Any:
 
     with ctx.phase("read", "Reading the pairs"):
         rows = []
-        for number, line in enumerate(lines(folder / "pairs.jsonl"), start=1):
+        for number, line in enumerate(read_lines(folder / "pairs.jsonl", code="pairs", mend=AGAIN), start=1):
             try:
                 rows.append(Row.from_dict(line))
             except ValueError as error:
                 where = f"pairs.jsonl, line {number}"
-                raise InputError("pairs", f"This line is no pair: {error}.", where=where, mend="Check the pairs again.") from error
-        documents = list(lines(folder / "documents.jsonl")) if (folder / "documents.jsonl").is_file() else []
+                raise InputError("pairs", f"This line is no pair: {error}.", where=where, mend=AGAIN) from error
+        listed = folder / "documents.jsonl"
+        documents = list(read_lines(listed, code="pairs", mend=AGAIN)) if listed.is_file() else []
     if not rows:
         raise InputError("no_pairs", "There are no pairs to check.", where="pairs.jsonl", mend="Generate, import or write some.")
     return Material(
         rows=rows, documents=documents, seed=ctx.seed, context_tokens=params.context_tokens, tokenizer=tokenizer(ctx), tell=tell
     )
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with open(path, encoding="utf-8", newline="\n") as file:
-            for line in file:
-                if line.strip():
-                    yield json.loads(line)
-    except (OSError, ValueError) as error:
-        raise InputError("pairs", f"{path.name} cannot be read: {error}", where=path.name, mend="Check the pairs again.") from error
 
 
 def tokenizer(ctx: Context) -> Any:

@@ -1,14 +1,15 @@
 """Question and answer pairs cut from documents by rules, with no model."""
 
-import json
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from engine.context import Context
 from engine.exits import InputError, Stopped
+from engine.lib.jsonl import write_lines
+from engine.lib.passages import chunks_of, documents_of
 from engine.registry import StageParams, stage
 
 ShapeName = Literal[
@@ -60,7 +61,7 @@ def run(ctx: Context, params: Params) -> None:
     if params.minimum_characters >= params.maximum_characters:
         raise InputError("params", "The shortest answer is longer than the longest.", where="minimum_characters", mend="Make it smaller.")
     folder = ctx.inputs["chunks"]
-    documents = [row for row in read_lines(folder / "documents.jsonl") if row["status"] == "ok"]
+    documents = documents_of(folder)
     chunks = chunks_by_version(folder)
     offers: list[Offer] = []
     with ctx.phase("find", "Finding questions"):
@@ -109,7 +110,7 @@ def run(ctx: Context, params: Params) -> None:
         )
     made = ctx.work / "pairs"
     made.mkdir(exist_ok=True)
-    (made / "pairs.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    write_lines(made / "pairs.jsonl", rows)
     shapes = Counter(row["shape"] for row in rows)
     facts = {
         "pairs": len(rows),
@@ -135,18 +136,10 @@ def read_text(path: Path) -> str:
     return _texts[path]
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.strip()]
-    except (OSError, ValueError) as error:
-        raise InputError("chunks", f"{path.name} cannot be read: {error}", where=path.name, mend="Read the documents again.") from error
-
-
 def chunks_by_version(folder: Path) -> dict[str, list[dict[str, int]]]:
     """Version → its chunks' places, in order."""
     found: dict[str, list[dict[str, int]]] = {}
-    for row in read_lines(folder / "chunks.jsonl"):
+    for row in chunks_of(folder):
         found.setdefault(row["version"], []).append({"ordinal": row["ordinal"], "start": row["start"], "end": row["end"]})
     return found
 

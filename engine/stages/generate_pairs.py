@@ -13,9 +13,10 @@ from engine.lib.asking import Asker
 from engine.lib.asking_params import ADVANCED, INTERNAL, AskingParams
 from engine.lib.grounding import UNANSWERABLE, Grounded, Ungrounded, answers_nothing, grounded, refused
 from engine.lib.json_answers import objects
+from engine.lib.jsonl import read_lines
 from engine.lib.made_pairs import MadePairs
 from engine.lib.pair_rows import DIFFICULTIES, PairRow
-from engine.lib.passages import Passage, passages_of, read_lines
+from engine.lib.passages import Passage, passages_of
 from engine.lib.prompts import harder, kinds, prompt
 from engine.registry import stage
 
@@ -74,9 +75,11 @@ def run(ctx: Context, params: Params) -> None:
     made = MadePairs(ctx, min(params.preview or params.total, params.total), asker)
     writing = Writing(made, asker, params, ctx.seed)
     if preview := ctx.inputs.get("preview"):  # what was made to look at is neither paid for nor asked again
-        for row in read_lines(preview / "pairs.jsonl"):
+        again = "Make another preview."
+        for row in read_lines(preview / "pairs.jsonl", code="preview", mend=again):
             made.keep(PairRow.from_dict(row))
-        writing.asked = int(next(read_lines(preview / "asked.jsonl"), {}).get("asked", 0))
+        asked = next(read_lines(preview / "asked.jsonl", code="preview", mend=again), {})
+        writing.asked = int(asked.get("asked", 0))
     with ctx.phase("write", "Writing questions"):
         made.tell()
         jobs = jobs_of(passages, params, ctx.seed, start=writing.asked)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from engine.context import Context
 from engine.exits import InputError, Stopped
+from engine.lib.jsonl import read_lines, write_lines
 from engine.registry import StageParams, stage
 
 EMBED_BATCH = 32
@@ -79,7 +80,7 @@ def run(ctx: Context, params: Params) -> None:
     rows, texts = parse_all(ctx, params, documents, folder)
     count = token_counter(tokenizer_file(params))
     chunks, passages = chunk_all(ctx, params, rows, texts, count, folder)
-    _write_lines(folder / "documents.jsonl", rows)
+    write_lines(folder / "documents.jsonl", rows)
     vectors = embed_all(ctx, passages)
     np.save(folder / "vectors.npy", vectors)
     failed = [row for row in rows if row["status"] == "failed"]
@@ -98,11 +99,7 @@ def run(ctx: Context, params: Params) -> None:
 
 def read_documents(folder: Path) -> list[dict[str, Any]]:
     """The rows of ``documents.jsonl``."""
-    try:
-        with open(folder / "documents.jsonl", encoding="utf-8", newline="\n") as lines:  # a name may hold a line separator of another kind
-            documents = [json.loads(line) for line in lines if line.strip()]
-    except (OSError, ValueError) as error:
-        raise InputError("documents", f"The list of documents cannot be read: {error}", where="documents.jsonl") from error
+    documents = list(read_lines(folder / "documents.jsonl", code="documents", mend="Have the documents read again."))
     if not documents:
         raise InputError("documents", "There are no documents to read.", where="documents.jsonl", mend="Upload at least one document.")
     return documents
@@ -269,7 +266,3 @@ def stop_if_asked(ctx: Context) -> None:
 def _batches(order: list[int]) -> Iterator[list[int]]:
     for at in range(0, len(order), EMBED_BATCH):
         yield order[at : at + EMBED_BATCH]
-
-
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")

@@ -7,9 +7,9 @@ from pydantic import Field, JsonValue
 
 from engine.context import Context
 from engine.exits import InputError
+from engine.lib.jsonl import read_lines
 from engine.lib.made_pairs import MadePairs
 from engine.lib.pair_rows import PairRow
-from engine.lib.passages import read_lines
 from engine.lib.support import support
 from engine.registry import StageParams, stage
 
@@ -53,7 +53,7 @@ class Params(StageParams):
 def run(ctx: Context, params: Params) -> None:
     """Each row shows the question with numbered passages, as search will bring them; its answer quotes the one that holds it. Such rows
     teach a model to use what was found and to leave the rest."""
-    lines = list(read_lines(ctx.inputs["contexts"] / "contexts.jsonl"))
+    lines = list(read_lines(ctx.inputs["contexts"] / "contexts.jsonl", code="contexts", mend="Have the passages gathered again."))
     if not lines:
         raise InputError("no_contexts", "No question came with its passages.", where="contexts", mend="Choose pairs that have a source.")
     made = MadePairs(ctx, len(lines))

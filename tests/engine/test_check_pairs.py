@@ -87,7 +87,9 @@ def test_an_embedding_model_that_does_not_answer_is_a_warning_not_a_failure(run:
     assert "No embedding model" in next(one["note"] for one in report(outcome)["checks"] if one["key"] == "meaning_duplicates")
 
 
-@pytest.mark.parametrize(("text", "where"), [("", "pairs.jsonl"), ('{"id": 1}\n', "pairs.jsonl, line 1"), ("{broken\n", "pairs.jsonl")])
+@pytest.mark.parametrize(
+    ("text", "where"), [("", "pairs.jsonl"), ('{"id": 1}\n', "pairs.jsonl, line 1"), ("{broken\n", "pairs.jsonl, line 1")]
+)
 def test_an_input_that_is_no_pairs_is_refused_with_its_place(run: Callable[..., Outcome], tmp_path: Path, text: str, where: str) -> None:
     folder = rows(tmp_path / "rows", [])
     (folder / "pairs.jsonl").write_text(text, "utf-8")

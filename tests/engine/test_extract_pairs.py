@@ -1,6 +1,5 @@
 """Extracted pairs: exact quotes, no question twice, many shapes, and questions that find their passage again."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,12 @@ from typing import Any
 import pytest
 
 from dslm_studio.demo import corpus
-from engine import manifest
-from engine.context import Context
-from engine.events import EventWriter
-from engine.lib.chunking import token_counter
 from engine.lib.question_shapes import SHAPES
 from engine.lib.questions import candidates_of, normalised, unfit
 from engine.lib.sentences import sentences_of
-from engine.spec import Spec
-from engine.stages import extract_pairs, ingest
+from engine.stages import extract_pairs
 from tests.engine.ingest_kit import lines_of, run_stage
+from tests.materials import cut_chunks
 
 POLICY = """# Hand hygiene policy
 
@@ -41,26 +36,9 @@ Unlike surgical gloves, examination gloves are not sterile and protect the weare
 
 @pytest.fixture(scope="module")
 def chunks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo corpus read and cut by ingest's own functions, not embedded: that takes half a minute and the pairs do without."""
+    """The demo corpus."""
     base = tmp_path_factory.mktemp("pairs")
-    return chunks_artifact(base, {path.name: path.read_bytes() for path in corpus.write(base / "corpus")})
-
-
-def chunks_artifact(base: Path, files: dict[str, bytes]) -> Path:
-    documents, folder, run_dir = base / "documents", base / "chunks", base / "read"
-    for part in (documents, folder / "texts", run_dir):
-        part.mkdir(parents=True)
-    listed = []
-    for number, (name, data) in enumerate(files.items()):
-        (documents / name).write_bytes(data)
-        listed.append({"id": f"d{number}", "version": f"v{number}", "name": name, "file": name})
-    ctx = Context(run_dir, Spec(stage="ingest", inputs={"documents": str(documents)}), EventWriter(run_dir))
-    params = ingest.Params()
-    rows, texts = ingest.parse_all(ctx, params, listed, folder)
-    ingest.chunk_all(ctx, params, rows, texts, token_counter(ingest.tokenizer_file(params)), folder)
-    (folder / "documents.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    manifest.write(folder, "chunks")
-    return folder
+    return cut_chunks(base, {path.name: path.read_bytes() for path in corpus.write(base / "corpus")})
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +64,7 @@ def test_every_answer_is_an_exact_span_inside_one_chunk(chunks: Path, pairs: lis
 
 def test_there_are_enough_pairs_of_enough_shapes(pairs: list[dict[str, Any]]) -> None:
     shapes = Counter(pair["shape"] for pair in pairs)
-    assert len(pairs) >= 380 and len(shapes) >= 6
+    assert len(pairs) >= 340 and len(shapes) >= 6
     assert max(shapes.values()) <= 0.3 * len(pairs)
     assert sum(number >= 10 for number in shapes.values()) >= 6
     assert max(Counter(pair["document"] for pair in pairs).values()) <= 50
@@ -138,7 +116,7 @@ def test_a_policy_gives_questions_that_name_their_topic() -> None:
 
 
 def test_a_document_without_whole_sentences_is_told_as_wrong_input(tmp_path: Path) -> None:
-    folder = chunks_artifact(tmp_path, {"list.md": b"# List\n\n- apples\n- pears\n"})
+    folder = cut_chunks(tmp_path, {"list.md": b"# List\n\n- apples\n- pears\n"})
     code, events = run_stage(tmp_path / "run", "extract_pairs", {"chunks": folder})
     assert code == 20 and events[-1].data["code"] == "no_pairs" and events[-1].data["mend"]
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 
 from engine import manifest
 from engine.lib.pair_rows import PairRow
-from tests.engine.stage_running import Outcome
+from engine.spec import Spec
+from tests.engine.stage_running import Outcome, engine_start
+from tests.runs.conftest import wait_until
 
 
 def passage(text: str, document: str) -> dict[str, Any]:
@@ -84,3 +87,18 @@ def test_no_contexts_is_told(run: Callable[..., Outcome], tmp_path: Path) -> Non
     (folder / "contexts.jsonl").write_text("")
     manifest.write(folder, "contexts")
     assert run("make_raft", {}, {"contexts": folder}, expect=20).of("error")[0]["code"] == "no_contexts"
+
+
+def test_a_stop_while_all_rows_are_saved_comes_too_late(contexts: Path, tmp_path: Path) -> None:
+    folder, held = tmp_path / "run", tmp_path / "held"
+    folder.mkdir()
+    hold = {"STUDIO_FAULT": "artifact.before_write", "STUDIO_FAULT_HOLD": str(held)}
+    engine = engine_start(folder, Spec(stage="make_raft", inputs={"contexts": str(contexts)}), **hold)
+    outcome = Outcome(0, folder)
+    wait_until(held.exists, 60)
+    engine.send_signal(signal.SIGTERM)
+    wait_until(lambda: "Asked to stop" in outcome.log, 30)
+    held.unlink()
+    assert engine.wait(60) == 0, outcome.log
+    assert outcome.of("finished")[0]["summary"]["pairs"] == len(rows_of(outcome)) == 20
+    assert "partial" not in manifest.verify(outcome.output("pairs")).facts

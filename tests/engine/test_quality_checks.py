@@ -105,7 +105,7 @@ def test_a_leak_is_the_held_out_row_whose_like_is_trained_on() -> None:
 def test_a_benchmark_question_is_found_inside_other_words() -> None:
     from engine.lib.mmlu import questions
 
-    stem = next(one.text for one in questions(0, 0) if len(one.text.split("(A)")[0].split()) > 12).split("(A)")[0]
+    stem = next(one.text for one in questions(seed=0) if len(one.text.split("(A)")[0].split()) > 12).split("(A)")[0]
     rows = [line(1, f"An exam asks: {stem} Answer it.", "B"), line(2, "Which of the following is right?", "The second.")]
     assert found_by("benchmark_leaks", material(*rows)).keys() == {"row-1"}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engine.lib.jsonl import said
 from engine.lib.pair_files.line import Line, Table, shown
 from engine.lib.pair_files.text import TextFile, open_text
 
@@ -32,7 +33,7 @@ def parsed(number: int, line: str) -> Line:
     try:
         value: Any = json.loads(line, parse_constant=constant)
     except json.JSONDecodeError as error:
-        return Line(number, error=f"no JSON: {error.msg} at character {error.pos + 1}", text=shown(line))
+        return Line(number, error=f"no JSON: {said(error)}", text=shown(line))
     except (ValueError, RecursionError) as error:
         return Line(number, error=f"no JSON that can be read: {type(error).__name__}", text=shown(line))
     if not isinstance(value, dict):

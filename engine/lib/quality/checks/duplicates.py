@@ -1,7 +1,7 @@
 """The same thing twice: to the letter, nearly, or in other words."""
 
+from engine.lib.connected import connected
 from engine.lib.quality.differing import Said, named_apart
-from engine.lib.quality.groups import groups_of
 from engine.lib.quality.material import Material, normalised
 from engine.lib.quality.registry import Finding, Found, Rule, check, share
 
@@ -59,7 +59,7 @@ def _copies(material: Material, alike: list[tuple[int, int, float]], detail: str
         best[a] = max(best.get(a, (0.0, b)), (likeness, b))
         best[b] = max(best.get(b, (0.0, a)), (likeness, a))
     findings = []
-    for group in groups_of([(a, b) for a, b, _ in alike]):
+    for group in sorted(map(sorted, connected((a, b) for a, b, _ in alike))):
         for number in group[1:]:
             likeness, other = best[number]
             findings.append(Finding(material.rows[number], detail.format(likeness=likeness), material.rows[other].id))
