@@ -30,7 +30,9 @@ def planned_split(pairs: QuerySet[Pair], *, seed: int = SEED, fractions: Sequenc
 
 @dataclass
 class SplitIndex:
-    """One entry a pair, in the order they were added."""
+    """One entry a pair, in the order they were added. It alone tells pairs apart for the splitter, so who adds them in an order of what
+    they say, not of their random ids, gets the same split for the same pairs whenever and wherever they were taken in.
+    """
 
     keys: list[str] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
@@ -52,28 +54,31 @@ class SplitIndex:
         self.answers.append(digest(normalised(pair.answer)) if len(pair.answer) >= TELLING else 0)
 
     def items(self) -> Iterator[Item]:
-        """Pairs with what holds them together: documents, the pair they were made from, the same question, the same telling answer."""
+        """Pairs, by their places, with what holds them together: documents, the pair they were made from, the same question, the same
+        telling answer.
+        """
         asked, told = Counter(self.questions), Counter(self.answers)
-        for place, key in enumerate(self.keys):
+        place_of = {key: place for place, key in enumerate(self.keys)}
+        for place in range(len(self)):
             ties: list[Any] = list(self.documents[place])
-            if self.parents[place]:
-                ties.append(self.parents[place])
+            if parent := self.parents[place]:
+                ties.append(_named(place_of[parent]) if parent in place_of else parent)
             if asked[self.questions[place]] > 1:
                 ties.append(("question", self.questions[place]))
             if self.answers[place] and 1 < told[self.answers[place]] <= FORMULA:
                 ties.append(("answer", self.answers[place]))
-            yield Item(key, tuple(ties))
+            yield Item(_named(place), tuple(ties))
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
-        """Group → pairs that may not be parted. Asked for once all pairs are in."""
+        """Group → places of pairs that may not be parted. Asked for once all pairs are in."""
         return groups_of(self.items())
 
     def split(self, *, seed: int, fractions: Sequence[float]) -> dict[str, str]:
         """Pair → split."""
-        topic_of = dict(zip(self.keys, self.topics, strict=True))
-        split_by_group = split_groups(strata_of(self.groups, topic_of.__getitem__), seed=seed, fractions=fractions)
-        return {key: split_by_group[group] for group, keys in self.groups.items() for key in keys}
+        strata = strata_of(self.groups, lambda name: self.topics[int(name)])
+        split_by_group = split_groups(strata, seed=seed, fractions=fractions)
+        return {self.keys[int(name)]: split_by_group[group] for group, names in self.groups.items() for name in names}
 
     def twins(self) -> int:
         """How many pairs ask what another one asks, or answer in its words, and so stay on its side."""
@@ -94,6 +99,11 @@ class SplitIndex:
         for key, documents in zip(self.keys, self.documents, strict=True):
             found[split_of[key]].update(documents)
         return {split: sorted(ids) for split, ids in found.items()}
+
+
+def _named(place: int) -> str:
+    """A place as the splitter's key: in the order of places, whatever there is."""
+    return f"{place:09d}"
 
 
 def digest(text: str) -> int:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from engine import manifest
+from engine import manifest, memory
 from engine.events import EventWriter, storable
 from engine.faults import fault
 from engine.spec import CHECKPOINTS, OUTPUTS, WORK, Spec
@@ -52,6 +52,7 @@ class Context:
         """A named part of the work; ``title`` is shown to people ("Reading documents")."""
         self._phase_began, self._progress_last = time.monotonic(), 0.0
         self._events.write("phase", name=name, title=title)
+        memory.give_back_freed()
         yield
 
     def progress(self, done: float, total: float, unit: str = "", *, already: float = 0) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine import memory
 from engine.grants import Servable
 from engine.probes import cores
 from engine.serve.errors import ApiError
@@ -66,6 +67,8 @@ class Embedder:
             if vectors is None:
                 vectors = np.empty((len(texts), block.shape[1]), dtype=np.float32)
             vectors[rows] = block / np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12)
+        if len(order) > BATCH:  # documents, not a question: what comes next has other lengths
+            memory.give_back_freed()
         return Embedded(vectors, lengths)
 
     def _lengths(self, texts: list[str]) -> list[int]:

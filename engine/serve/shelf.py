@@ -1,17 +1,15 @@
 """The models in memory: loaded when first asked for; the least recently used goes when room is needed."""
 
 import asyncio
-import ctypes
 import gc
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from engine import probes
+from engine import memory, probes
 from engine.grants import Servable
 from engine.serve.errors import ApiError
 
@@ -138,5 +136,4 @@ class Shelf:
         await in_thread(place.model.close)
         place.model = None
         gc.collect()
-        if sys.platform == "linux":
-            ctypes.CDLL(None).malloc_trim(0)  # else the freed weights stay with the process
+        memory.give_back_freed()  # else the freed weights stay with the process

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from engine import estimate, manifest
+from engine import estimate, manifest, memory
 from engine.context import Context
 from engine.exits import InputError, Stopped
 from engine.registry import StageParams, stage
@@ -236,6 +236,7 @@ def run(ctx: Context, params: Params) -> None:
         said = models.greedy(model, tokenizer, [question], max_new_tokens=40)[0]
         title = "Before training" if state.step == 0 else f"After step {state.step}"
         ctx.sample(title, question[0]["content"], tokenizer.decode(said, skip_special_tokens=True).strip())
+        memory.give_back_freed()
 
     def keep() -> None:
         """See that a checkpoint of this very moment stands. One that does is not written anew: it would be away meanwhile."""

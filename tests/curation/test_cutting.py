@@ -1,4 +1,5 @@
 import json
+import uuid
 
 import pytest
 
@@ -50,6 +51,18 @@ def test_the_same_pairs_and_seed_give_the_same_hash(project, owner, approved):
     assert (first.number, second.number, other.number) == (1, 2, 3)
     assert first.sha256 == second.sha256 != other.sha256
     assert manifest.verify(artifact_path(first.artifact)).sha256 == first.sha256 == first.artifact.sha256
+
+
+def test_the_same_pairs_taken_in_again_under_other_ids_are_split_alike(project, owner, approved):
+    def asked(version: DatasetVersion) -> dict[str, list[str]]:
+        return {split: [row["messages"][0]["content"] for row in rows(version, split)] for split in SPLITS}
+
+    first = dataset_version_cut(project=project, by=owner)
+    for pair in approved:
+        Pair.objects.filter(pk=pair.pk).delete()
+        pair.pk = uuid.uuid4()
+        pair.save(force_insert=True)
+    assert asked(dataset_version_cut(project=project, by=owner)) == asked(first)
 
 
 def test_another_pair_gives_another_hash(project, owner, approved):

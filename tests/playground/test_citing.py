@@ -48,6 +48,10 @@ def test_of_two_that_support_the_answer_it_cites_the_one_about_the_question() ->
     assert [citation.text for citation in cited] == [NONLOCAL]
 
 
+def test_an_answer_worded_after_another_passage_than_the_question_is_about_cites_nothing() -> None:
+    assert cite("What does the nonlocal statement do?", WITH, [hit(NONLOCAL), hit(WITH)]) == []
+
+
 def test_single_words_in_common_are_no_support() -> None:
     answer = "Variables: identifiers, nearest scope, enclosing statement."
     assert support(answer, NONLOCAL) >= 0.5
