@@ -1,9 +1,9 @@
 # ruff: noqa: S608 (nothing in these statements comes from outside)
 """What the database keeps so that words in pairs are found quickly. Made after every migration, whichever database it is.
 
-SQLite: a full-text index of trigrams that triggers keep; it stores no text. ``words_key`` is a pair's number in it: a column that Django
-does not know, because the numbers SQLite itself gives rows may change when it tidies up. A migration that rebuilds the table of pairs
-loses column and triggers, which is why they are made after each migration and not in one.
+SQLite: a full-text index of trigrams that triggers keep; it stores no text. ``words_key`` is a pair's number in it, because the numbers
+SQLite itself gives rows may change when it tidies up: whoever inserts many pairs gives them out with ``words_keys``, a trigger numbers
+the others. A migration that rebuilds the table of pairs loses the triggers, which is why they are made after each migration and not in one.
 
 PostgreSQL: trigram indexes of the extension pg_trgm, which the owner of a database may create without being its superuser.
 """
@@ -11,7 +11,7 @@ PostgreSQL: trigram indexes of the extension pg_trgm, which the owner of a datab
 import logging
 from typing import Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 log = logging.getLogger(__name__)
@@ -22,27 +22,37 @@ _TEXTS = (
     "(SELECT group_concat(json_extract(value, '$.content'), char(10)) FROM json_each({row}.messages)) ELSE '' END"
 )
 _NEW, _OLD, _ALL = (_TEXTS.format(row=row) for row in ("NEW", "OLD", "curation_pair"))
-_NUMBER = "UPDATE curation_pair SET words_key = (SELECT coalesce(max(words_key), 0) + 1 FROM curation_pair) WHERE id = NEW.id"
+_LAST = "(SELECT coalesce(max(words_key), 0) FROM curation_pair)"
 _ADD = "INSERT INTO curation_pair_words(rowid, question, answer, turns)"
-_DROP = "INSERT INTO curation_pair_words(curation_pair_words, rowid, question, answer, turns)"
+_DROP = f"INSERT INTO curation_pair_words(curation_pair_words, rowid, question, answer, turns) VALUES ('delete', OLD.words_key, {_OLD})"
 
-SQLITE_MAKE = (
-    "ALTER TABLE curation_pair ADD COLUMN words_key INTEGER",
+SQLITE_TRIGGERS = {
+    f"curation_pair_words_{name}": f"CREATE TRIGGER curation_pair_words_{name} AFTER {event} BEGIN {'; '.join(statements)}; END"
+    for name, event, *statements in (
+        ("insert", "INSERT ON curation_pair WHEN NEW.words_key IS NOT NULL", f"{_ADD} VALUES (NEW.words_key, {_NEW})"),
+        (
+            "number",
+            "INSERT ON curation_pair WHEN NEW.words_key IS NULL",
+            f"UPDATE curation_pair SET words_key = {_LAST} + 1 WHERE id = NEW.id",
+            f"{_ADD} SELECT words_key, {_NEW} FROM curation_pair WHERE id = NEW.id",
+        ),
+        # who saves a whole pair as it was before its number was known must not take the number away
+        (
+            "keep",
+            "UPDATE OF words_key ON curation_pair WHEN OLD.words_key IS NOT NULL AND NEW.words_key IS NOT OLD.words_key",
+            "UPDATE curation_pair SET words_key = OLD.words_key WHERE id = NEW.id",
+        ),
+        ("update", "UPDATE OF question, answer, messages ON curation_pair", _DROP, f"{_ADD} VALUES (OLD.words_key, {_NEW})"),
+        ("delete", "DELETE ON curation_pair", _DROP),
+    )
+}
+SQLITE_FILL = (
     "CREATE VIRTUAL TABLE IF NOT EXISTS curation_pair_words USING fts5(question, answer, turns, content='', tokenize='trigram')",
     "INSERT INTO curation_pair_words(curation_pair_words) VALUES ('delete-all')",
-    """UPDATE curation_pair SET words_key = numbered.number
-        FROM (SELECT id, row_number() OVER (ORDER BY created_at, id) AS number FROM curation_pair) AS numbered
+    f"""UPDATE curation_pair SET words_key = {_LAST} + numbered.number
+        FROM (SELECT id, row_number() OVER (ORDER BY created_at, id) AS number FROM curation_pair WHERE words_key IS NULL) AS numbered
         WHERE numbered.id = curation_pair.id""",
-    "CREATE UNIQUE INDEX curation_pair_words_key ON curation_pair(words_key)",
-    "CREATE INDEX curation_pair_words_order ON curation_pair(project_id, created_at, id, words_key)",
-    "CREATE INDEX curation_pair_words_status ON curation_pair(project_id, status, created_at, id, words_key)",
     f"{_ADD} SELECT words_key, {_ALL} FROM curation_pair",
-    f"""CREATE TRIGGER curation_pair_words_insert AFTER INSERT ON curation_pair BEGIN
-        {_NUMBER}; {_ADD} SELECT words_key, {_NEW} FROM curation_pair WHERE id = NEW.id; END""",
-    f"""CREATE TRIGGER curation_pair_words_update AFTER UPDATE OF question, answer, messages ON curation_pair BEGIN
-        {_DROP} VALUES ('delete', OLD.words_key, {_OLD}); {_ADD} VALUES (NEW.words_key, {_NEW}); END""",
-    f"""CREATE TRIGGER curation_pair_words_delete AFTER DELETE ON curation_pair BEGIN
-        {_DROP} VALUES ('delete', OLD.words_key, {_OLD}); END""",
 )
 # what conversations say in their turns; `curation.searching` looks in the same
 POSTGRES_TURNS = "(jsonb_path_query_array(messages, '$[*].content')::text)"
@@ -69,12 +79,29 @@ def index_ensure(connection: BaseDatabaseWrapper) -> None:
         _ensure_in_postgres(connection)
 
 
+def words_keys(count: int) -> list[int | None]:
+    """Numbers for ``count`` new pairs in the full-text index, None each where the database has none. Inside the transaction that inserts
+    the pairs: SQLite has one writer, so nobody else gives them out before it ends.
+    """
+    if connection.vendor != "sqlite":
+        return [None] * count
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_LAST}")
+        last = cursor.fetchone()[0]
+    return list(range(last + 1, last + 1 + count))
+
+
 def _ensure_in_sqlite(connection: BaseDatabaseWrapper) -> None:
+    """Without all its triggers the index may have missed anything, so that it is filled anew."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pragma_table_info('curation_pair') WHERE name = 'words_key'")
-        if cursor.fetchone():
+        if not cursor.fetchone():
+            return  # migrated back to before pairs had numbers
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'curation_pair_words%'")
+        there = dict(cursor.fetchall())
+        if there == SQLITE_TRIGGERS:
             return
-        for statement in SQLITE_MAKE:
+        for statement in (*(f"DROP TRIGGER {name}" for name in there), *SQLITE_FILL, *SQLITE_TRIGGERS.values()):
             cursor.execute(statement)
 
 

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from curation.gate import last_report
 from curation.models import DatasetVersion
+from curation.selectors.imports import begun_again_at
 from curation.selectors.pairs import made_from, pair_counts, questions_of
 from curation.services import evidence_erase
 from curation.services.export_chores import exports_forget
 from projects.models import Project
 from projects.registries import TabState, dependents, erases, on_project_delete, project_tab, provides
-from runs.models import Artifact
+from runs.models import Artifact, Run
 
 
 @project_tab("pairs", title="Pairs", icon="messages-square", order=40, url_name="curation:pairs")
@@ -41,6 +42,11 @@ def titles(artifacts: Iterable[Artifact]) -> dict[UUID, str]:
 @provides("questions")
 def questions(project: Project) -> list[tuple[str, UUID, int, int]]:
     return questions_of(project)
+
+
+@provides("begun_again_at")
+def import_again(run: Run) -> dict[str, str] | None:
+    return begun_again_at(run)
 
 
 @dependents("document_version")

@@ -1,4 +1,4 @@
-"""What this process does with memory that it has freed. Only glibc is asked (Linux); elsewhere nothing happens, and nothing is lost but room."""
+"""What this process does with memory that it has freed. Only glibc is asked (Linux); elsewhere nothing is lost but room."""
 
 import ctypes
 import sys

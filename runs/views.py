@@ -61,6 +61,7 @@ def run_detail(request: SignedInRequest, slug: str, run_id: object) -> HttpRespo
         "inputs": run.inputs.select_related("artifact", "artifact__produced_by", "from_run"),
         "outputs": run.outputs.order_by("attempt", "role"),
         "can_resume": services.run_can_resume(run),
+        "again": _begun_again_at(run),
         "settings": settings_in_words(registry.get(run.stage), run.params),
         "cards": [card for cards in provided("run_cards", run) for card in cards],
     }
@@ -108,10 +109,17 @@ def run_resume(request: SignedInRequest, slug: str, run_id: object) -> HttpRespo
     return redirect(run)
 
 
+def _begun_again_at(run: Run) -> dict[str, str] | None:
+    """The page ("url", "label") of a higher floor where such a run is begun again; None where it is rerun with changes here."""
+    return next((place for place in provided("begun_again_at", run) if place), None)
+
+
 def run_rerun(request: SignedInRequest, slug: str, run_id: object) -> HttpResponse:
-    """Rerun with changes: the same inputs and seed, the parameters as a form."""
+    """Rerun with changes: the same inputs and seed, the parameters as a form; or the page that begins such runs again."""
     project = project_for(request.user, slug, can="build")
     run = _run(project, run_id)
+    if elsewhere := _begun_again_at(run):
+        return redirect(elsewhere["url"])
     info = registry.get(run.stage)
     form = params_form(info, request.POST or None, initial=run.params)
     if request.method == "POST" and form.is_valid():

@@ -66,10 +66,11 @@ class Pair(models.Model):
     lineage behind. ``rejected`` holds the worse turns that would stand in place of ``messages[fork:]``, for preference training.
     ``responses_left`` is how many further people may begin on it, ``collected`` how many have submitted: ``curation.services.collecting``
     alone writes both.
+    ``words_key`` is the pair's number in SQLite's full-text index, given once by ``curation.search_index``; PostgreSQL needs none.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pairs")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pairs", db_index=False)
     messages = models.JSONField()
     question = models.TextField()
     answer = models.TextField(blank=True)
@@ -78,11 +79,11 @@ class Pair(models.Model):
     shape = models.CharField(max_length=40, default="free")
     sources = models.JSONField(default=list)
     document_id = models.UUIDField(null=True)
-    version_id = models.UUIDField(null=True, db_index=True)
+    version_id = models.UUIDField(null=True)
     stale = models.BooleanField(default=False, help_text="Its document has a newer version.")
     origin = models.CharField(max_length=10, choices=Origin.choices)
     made_by = models.CharField(max_length=200, blank=True, help_text="The stage and its model, the file and its line, the method.")
-    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="variants")
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="variants", db_index=False)
     rejected = models.JSONField(default=list, help_text="For preference training: the worse turns in place of messages[fork:].")
     fork = models.PositiveSmallIntegerField(null=True)
     topic = models.CharField(max_length=120, blank=True)
@@ -93,35 +94,40 @@ class Pair(models.Model):
     responses_left = models.PositiveSmallIntegerField(default=1)
     collected = models.PositiveSmallIntegerField(default=0)
     disputed = models.BooleanField(default=False, help_text="Its responses do not agree.")
-    artifact = models.ForeignKey(Artifact, on_delete=models.SET_NULL, null=True, related_name="pairs")
+    artifact = models.ForeignKey(Artifact, on_delete=models.SET_NULL, null=True, related_name="pairs", db_index=False)
     artifact_row = models.PositiveIntegerField(null=True, help_text="Its line in the artifact's pairs.jsonl, from 1.")
     status = models.CharField(max_length=10, choices=PairStatus.choices, default=PairStatus.PENDING)
     note = models.CharField(max_length=500, blank=True, help_text="What the reviewer asks for.")
-    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    decided_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    decided_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     decided_by_rule = models.CharField(max_length=80, blank=True)
     decided_at = models.DateTimeField(null=True)
     edited = models.BooleanField(default=False)
     revision = models.PositiveIntegerField(default=1)
+    words_key = models.BigIntegerField(null=True, unique=True, editable=False)
 
     class Meta:
         ordering = ["created_at", "pk"]
         constraints = [models.UniqueConstraint(fields=["artifact", "artifact_row"], name="a_row_is_taken_in_once")]
+        # each costs every pair that is taken in; foreign keys have none of their own where one of these begins with them, or where
+        # it would help to delete a person alone
         indexes = [
             models.Index(fields=["project", "question_hash"]),
-            # what filters ask about, without the texts: the table is filtered, sorted and counted in it alone
+            # what filters ask about, without the texts: the table is filtered, searched, sorted and counted in it alone
             models.Index(
                 name="pair_facts",
-                fields="""project status created_at id topic shape difficulty language origin document_id stale edited disputed collected
-                    answer_length created_by decided_by decided_at decided_by_rule parent fork""".split(),
+                fields="""project status created_at id words_key topic shape difficulty language origin document_id stale edited disputed
+                    collected answer_length created_by decided_by decided_at decided_by_rule parent fork""".split(),
             ),
             models.Index(fields=["project", "status", "responses_left", "created_at"]),
             models.Index(fields=["project", "answer_length", "id"], name="pair_lengths"),
             models.Index(fields=["project", "topic"]),
             models.Index(fields=["project", "shape"]),
             models.Index(fields=["project", "document_id"]),
-            models.Index(fields=["project", "created_at", "id"]),
+            models.Index(fields=["project", "created_at", "id", "words_key"], name="pair_order"),
+            models.Index(fields=["parent"], name="pair_variants", condition=models.Q(parent__isnull=False)),
+            models.Index(fields=["version_id"], name="pair_versions", condition=models.Q(version_id__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -158,7 +164,7 @@ class Pair(models.Model):
 class PairTag(models.Model):
     """A tag on a pair."""
 
-    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="pair_tags")
+    pair = models.ForeignKey(Pair, on_delete=models.CASCADE, related_name="pair_tags", db_index=False)
     tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="pair_tags")
 
     class Meta:

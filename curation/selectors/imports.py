@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from curation.import_settings import ImportSettings
 from curation.models import Pair, PairImport
@@ -17,6 +18,7 @@ from projects.models import Project
 from runs.artifacts import artifact_path
 from runs.models import Run, Status
 
+STAGE = "import_pairs"
 ERRORS_SHOWN = 100
 
 
@@ -121,6 +123,17 @@ def bad_rows(run: Run, limit: int | None = ERRORS_SHOWN) -> Iterator[BadRow]:
 def taken_in(run: Run) -> int:
     """How many pairs of the run are in the table by now."""
     return Pair.objects.filter(artifact__produced_by=run).count()
+
+
+def begun_again_at(run: Run) -> dict[str, str] | None:
+    """Where an import, or the trial of one, is begun again: on its file's page, with the settings it has there. None for other runs."""
+    if run.stage != STAGE or run.project is None:
+        return None
+    of_file = PairImport.objects.filter(project=run.project, artifact__used_by__run=run, artifact__used_by__role="file")
+    if (pair_import := of_file.select_related("project").first()) is None:  # the file was removed
+        return {"url": reverse("curation:imports", args=[run.project.slug]), "label": "Import a file"}
+    label = "Try again" if run.params.get("dry_run") else "Import again"
+    return {"url": f"{pair_import.get_absolute_url()}?again=1", "label": label}
 
 
 def same_file(pair_import: PairImport) -> PairImport | None:

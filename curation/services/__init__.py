@@ -13,7 +13,7 @@ from curation.services.deciding import (
     pairs_decide_bulk,
 )
 from curation.services.erasing import evidence_erase
-from curation.services.export_chores import pairs_export_begin, split_export_begin
+from curation.services.export_chores import pairs_export_begin, split_export_begin, version_zip_begin
 from curation.services.exporting import EXPORTS, ExportError, pairs_export
 from curation.services.generating import pairs_generate
 from curation.services.importing import (
@@ -24,6 +24,7 @@ from curation.services.importing import (
     pair_import_try,
     pair_import_upload,
 )
+from curation.services.remedies import finding_remedy_begin
 from curation.services.taking_in import pairs_take_in
 from curation.services.writing import PairChanged, PairError, pair_create, pair_edit
 
@@ -37,6 +38,7 @@ __all__ = [
     "dataset_version_begin",
     "dataset_version_cut",
     "evidence_erase",
+    "finding_remedy_begin",
     "pair_approve",
     "pair_create",
     "pair_edit",
@@ -57,4 +59,5 @@ __all__ = [
     "pairs_generate",
     "pairs_take_in",
     "split_export_begin",
+    "version_zip_begin",
 ]

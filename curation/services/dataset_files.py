@@ -9,15 +9,16 @@ from curation.datacard import card_markdown
 from curation.export_files import Told
 from curation.models import DatasetVersion
 from curation.selectors.datasets import dataset_documents, rows_of
-from curation.services.chosen import Tick, unwatched
+from curation.services.chosen import Tick, go_on, unwatched
 from curation.services.cutting import DatasetError
-from curation.services.exporting import ExportFile, ExportFormat, export_written, watched
+from curation.services.exporting import BLOCK, ExportFile, ExportFormat, export_written, watched
 from curation.splitting import SPLITS
 from engine.lib.pair_rows import PairRow
 from projects import audit
 from projects.models import User
 from runs.artifacts import artifact_path
 
+ZIP, ZIP_TYPE = "zip", "application/zip"
 BY_LEVEL = 1  # of deflate: text shrinks to a quarter at once, and to little less with patience
 STAMP = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: the same version is the same zip
 
@@ -53,22 +54,29 @@ def split_export(
     return made
 
 
-def version_zip(*, version: DatasetVersion, by: User) -> ExportFile:
-    """The version's files as they were hashed, and its data card as README.md. Raises ``DatasetError`` when they were erased."""
+def version_zip(*, version: DatasetVersion, by: User, into: Path | None = None, tick: Tick = unwatched) -> ExportFile:
+    """The version's files as they were hashed, and its data card as README.md; at the place ``into`` or without a name.
+
+    Raises ``DatasetError`` when they were erased; ``Stopped`` when ``tick`` wants an end.
+    """
     _check_there(version)
-    folder = artifact_path(version.artifact)
+    paths = sorted(artifact_path(version.artifact).iterdir())
+    pairs, size = sum(version.counts.values()), sum(path.stat().st_size for path in paths)
 
     def write(file: IO[bytes]) -> int:
+        packed = 0
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=BY_LEVEL) as archive:
             archive.writestr(_entry("README.md"), markdown_of(version))
-            for path in sorted(folder.iterdir()):
+            for path in paths:
                 with open(path, "rb") as source, archive.open(_entry(path.name), "w", force_zip64=True) as target:
-                    while block := source.read(2**20):
+                    while block := source.read(BLOCK):
                         target.write(block)
-        return sum(version.counts.values())
+                        packed += len(block)
+                        go_on(tick, pairs * packed // size, "Packing the files")
+        return pairs
 
-    made = export_written(write, f"{version.project.slug}-{version.name}.zip", "application/zip")
-    audit.record(version.project, by, "dataset.download", version.name, after={"split": "all", "format": "zip"})
+    made = export_written(write, f"{version.project.slug}-{version.name}.zip", ZIP_TYPE, into)
+    audit.record(version.project, by, "dataset.download", version.name, after={"split": "all", "format": ZIP})
     return made
 
 

@@ -1,6 +1,6 @@
 """Approving, rejecting, asking for changes: one pair, all that match, or by rule."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -89,13 +89,28 @@ def _decide(pair: Pair, by: User, status: PairStatus, note: str = "") -> Pair:
     return pair
 
 
-def pairs_decide_bulk(*, project: Project, by: User, pairs: Chosen, status: PairStatus, described: str = "", tick: Tick = unwatched) -> int:
-    """Approve or reject every pair of ``pairs`` that is not so yet, in batches; how many were. ``described`` says which, for the log."""
-    others = [other for other in PairStatus if other != status]
+def pairs_decide_bulk(
+    *,
+    project: Project,
+    by: User,
+    pairs: Chosen,
+    status: PairStatus,
+    described: str = "",
+    tick: Tick = unwatched,
+    sparing: Collection[PairStatus] = (),
+    with_each: Callable[[list[UUID]], None] | None = None,
+) -> int:
+    """Approve or reject every pair of ``pairs`` that is not so yet, in batches; how many were. ``described`` says which, for the log.
+
+    Pairs whose status is one of ``sparing`` stay as they are. ``with_each`` is given the ids of each batch, in its transaction.
+    """
+    others = [other for other in PairStatus if other != status and other not in sparing]
     done = 0
     for some in batches_of(project, pairs, tick):
         with transaction.atomic():
             done += _set(some, by, others, status)
+            if with_each:
+                with_each(some)
     if done:
         audit.record(project, by, f"pairs.{_verb(status)}", described[:200], after={"count": done, "status": status.value})
         project_touch(project)

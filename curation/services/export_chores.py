@@ -18,7 +18,7 @@ from curation.selectors.pairs import pairs_of
 from curation.services.chores import Ended, chore_begin, chore_kind
 from curation.services.chosen import Tick
 from curation.services.cutting import DatasetError
-from curation.services.dataset_files import split_export
+from curation.services.dataset_files import ZIP, ZIP_TYPE, split_export, version_zip
 from curation.services.exporting import EXPORTS, ExportError, ExportFile, ExportFormat, pairs_export
 from projects.models import Project, User
 
@@ -28,7 +28,7 @@ KEPT = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which file: of the pairs that the table's address ``query`` means, or of a ``split`` of the version ``number``."""
+    """Which file: of the pairs that the table's address ``query`` means, of a ``split`` of the version ``number``, or the whole of it."""
 
     format: str
     query: str = ""
@@ -47,8 +47,20 @@ def split_export_begin(*, version: DatasetVersion, split: str, by: User, format:
     return _begin(version.project, by, Wanted(format.key, number=version.number, split=split), title, count, version.get_absolute_url())
 
 
+def version_zip_begin(*, version: DatasetVersion, by: User) -> Chore:
+    """Have a whole version packed."""
+    title, count = f"Packing {str(version).lower()} as a zip", sum(version.counts.values())
+    return _begin(version.project, by, Wanted(ZIP, number=version.number), title, count, version.get_absolute_url())
+
+
+def media_type_of(chore: Chore) -> str:
+    """Of the file that it wrote."""
+    key = Wanted(**chore.params).format
+    return ZIP_TYPE if key == ZIP else EXPORTS[key].media_type
+
+
 def _begin(project: Project, by: User, wanted: Wanted, title: str, total: int, back: str) -> Chore:
-    words = "Choose another format"
+    words = "Back to the version" if wanted.format == ZIP else "Choose another format"
     return chore_begin(project=project, by=by, kind=KIND, title=title, params=asdict(wanted), total=total, link=back, link_words=words)
 
 
@@ -62,16 +74,18 @@ def _work(chore: Chore, tick: Tick) -> Ended:
 
 def _made(chore: Chore, wanted: Wanted, tick: Tick) -> ExportFile:
     assert chore.by is not None  # whoever has left is not asked for
-    format = EXPORTS[wanted.format]
-    if wanted.split:
+    if wanted.number:
         version = DatasetVersion.objects.select_related("project", "artifact").get(project=chore.project, number=wanted.number)
+        if wanted.format == ZIP:
+            return version_zip(version=version, by=chore.by, into=chore.path, tick=tick)
+        format = EXPORTS[wanted.format]
         return split_export(version=version, split=wanted.split, format=format, by=chore.by, into=chore.path, tick=tick)
     query = Query.from_get(QueryDict(wanted.query))
     return pairs_export(
         project=chore.project,
         by=chore.by,
         pairs=pairs_of(chore.project, query),
-        format=format,
+        format=EXPORTS[wanted.format],
         described=query.described(),
         into=chore.path,
         tick=tick,

@@ -65,22 +65,27 @@ def pair_import_set(*, pair_import: PairImport, settings: ImportSettings) -> Non
     pair_import.settings = settings.as_dict()
 
 
-def pair_import_try(*, pair_import: PairImport, by: User) -> Run:
-    """A run that reads the whole file and says what it would make. Raises ``PairImportError`` while another one is under way."""
-    return _begin(pair_import, by, dry_run=True)
+def pair_import_try(*, pair_import: PairImport, by: User, again: bool = False) -> Run:
+    """A run that reads the whole file and says what it would make. Raises ``PairImportError`` while another one is under way, or when
+    it is imported already and not to be so ``again``.
+    """
+    return _begin(pair_import, by, dry_run=True, again=again)
 
 
-def pair_import_start(*, pair_import: PairImport, by: User) -> Run:
-    """The run that imports the file. Raises ``PairImportError`` when it is imported already, or is being imported."""
-    return _begin(pair_import, by, dry_run=False)
+def pair_import_start(*, pair_import: PairImport, by: User, again: bool = False) -> Run:
+    """The run that imports the file. ``again``: though it is imported; what reads as it did then stays as it is in the table.
+
+    Raises ``PairImportError`` when it is imported already, or is being imported.
+    """
+    return _begin(pair_import, by, dry_run=False, again=again)
 
 
 @transaction.atomic
-def _begin(pair_import: PairImport, by: User, *, dry_run: bool) -> Run:
+def _begin(pair_import: PairImport, by: User, *, dry_run: bool, again: bool) -> Run:
     which = "dry_run" if dry_run else "run"
     before: Run | None = getattr(pair_import, which)
-    if pair_import.run and pair_import.run.status == Status.SUCCEEDED and pair_import.run.summary.get("good"):
-        raise PairImportError("This file is imported already.", "Upload it again to import it once more.")
+    if not again and pair_import.run and pair_import.run.status == Status.SUCCEEDED and pair_import.run.summary.get("good"):
+        raise PairImportError("This file is imported already.", "Choose Import again to read it with other settings.")
     if any(run and not run.is_ended for run in (pair_import.run, before)):
         raise PairImportError("A run reads this file at this moment.", "Wait until it has ended, or stop it.")
     params = {**ImportSettings.from_dict(pair_import.settings).as_dict(), "name": pair_import.name, "dry_run": dry_run}

@@ -10,11 +10,13 @@ from catalogue.packing import file_blocks
 from curation.models import Chore
 from curation.selectors.chores import chores_shown
 from curation.services.chores import chore_put_away, chore_stop
-from curation.services.exporting import EXPORTS
+from curation.services.export_chores import media_type_of
 from curation.views.shared import download
 from projects.guards import project_for
 from projects.models import Project
 from projects.roles import may
+
+PAGES = {"cut": "curation:datasets", "remedy": "curation:quality"}  # where chores of a kind are asked for; the others above the table
 
 
 def chores_strip(request: HttpRequest, slug: str) -> HttpResponse:
@@ -55,7 +57,7 @@ def chore_seen(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
 def _back(request: HttpRequest, project: Project, chore: Chore) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         return _strip(request, project)
-    return redirect("curation:datasets" if chore.kind == "cut" else "curation:pairs", project.slug)
+    return redirect(PAGES.get(chore.kind, "curation:pairs"), project.slug)
 
 
 def chore_file(request: HttpRequest, slug: str, pk: object) -> HttpResponseBase:
@@ -65,5 +67,4 @@ def chore_file(request: HttpRequest, slug: str, pk: object) -> HttpResponseBase:
     if not chore.file or not chore.path.is_file():
         messages.error(request, "This file is not kept any more. Export again.")
         return redirect("curation:pairs_export", slug)
-    media_type = EXPORTS[chore.params["format"]].media_type
-    return download(lambda: file_blocks(chore.path), chore.file, media_type, chore.path.stat().st_size)
+    return download(lambda: file_blocks(chore.path), chore.file, media_type_of(chore), chore.path.stat().st_size)

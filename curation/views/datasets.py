@@ -110,6 +110,7 @@ def dataset_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse
         "others": selectors.others_of(version),
         "erased_words": selectors.erased_words(version),
         "at_once": chores.AT_ONCE,
+        "zipped_first": sum(version.counts.values()) > chores.AT_ONCE,
         "chores": chores_shown(project, request.user),  # type: ignore[arg-type]
     }
     return project_page(request, "curation/dataset.html", project, "datasets", context)
@@ -144,10 +145,18 @@ def dataset_export(request: HttpRequest, slug: str, number: int, split: str, key
 
 
 def dataset_zip(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
-    """The whole version, with its data card."""
+    """The whole version, with its data card. Where it is large, POST has a worker pack it, and its page tells when it is there."""
     project = project_for(request.user, slug)
-    version, by = _version(project, number), request.user
-    return _written(request, version, lambda: dataset_files.version_zip(version=version, by=by))  # type: ignore[arg-type]
+    version = _version(project, number)
+    assert isinstance(request.user, User)  # the guard lets nobody else in
+    by = request.user
+    if sum(version.counts.values()) <= chores.AT_ONCE:
+        return _written(request, version, lambda: dataset_files.version_zip(version=version, by=by))
+    if request.method == "POST":
+        services.version_zip_begin(version=version, by=by)
+    else:
+        messages.info(request, "So large a version is packed first. Choose it under Download; it is offered here when it is ready.")
+    return redirect(version)
 
 
 def _written(request: HttpRequest, version: DatasetVersion, write: Callable[[], ExportFile]) -> HttpResponseBase:

@@ -68,7 +68,8 @@ def import_detail(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
         if request.POST.get("action") in ("try", "start"):
             error = _begin(request, pair_import, chosen)
             if error is None:
-                return redirect(pair_import)
+                tried_again = request.POST["action"] == "try" and request.POST.get("again")
+                return redirect(f"{pair_import.get_absolute_url()}?again=1" if tried_again else pair_import)
     return _page(request, project, pair_import, chosen, kind, error)
 
 
@@ -78,7 +79,7 @@ def _begin(request: HttpRequest, pair_import: PairImport, chosen: ImportSettings
     services.pair_import_set(pair_import=pair_import, settings=replace(chosen, format=key, mapping=mapping))
     begin = services.pair_import_start if request.POST["action"] == "start" else services.pair_import_try
     try:
-        begin(pair_import=pair_import, by=request.user)
+        begin(pair_import=pair_import, by=request.user, again=bool(request.POST.get("again")))
     except services.PairImportError as error:
         return error
     except RunError as error:
@@ -98,6 +99,8 @@ def _page(
     key, mapping = selectors.read_as(peeked, chosen)
     run = _latest(pair_import)
     report = selectors.report_of(run)
+    imported = pair_import.run is not None and selectors.is_imported(pair_import.run)
+    again = imported and bool({**request.GET.dict(), **request.POST.dict()}.get("again"))
     context: dict[str, Any] = {
         "import": pair_import,
         "error": error,
@@ -109,7 +112,9 @@ def _page(
         "lines": peeked.read_as(key, mapping),
         "run": run,
         "tried": run is not None and run == pair_import.dry_run,
-        "imported": pair_import.run is not None and selectors.is_imported(pair_import.run),
+        "imported": imported,
+        "again": again,
+        "new": selectors.taken_in(run) if run and imported and run == pair_import.run else 0,
         "report": report,
         "stats": selectors.report_stats(report) if report else [],
         "bad_rows": list(selectors.bad_rows(run)) if run and report and report.bad else [],

@@ -11,13 +11,14 @@ from django.views.decorators.http import require_POST
 
 from curation.errors import PairError
 from curation.forms_quality import GateForm
-from curation.models import QualityReport
+from curation.models import Chore, QualityReport
 from curation.selectors import quality as selectors
+from curation.selectors.chores import chores_shown
 from curation.selectors.pairs import pair_counts
 from curation.services.gating import gate_begin
-from curation.services.remedies import REJECTING, finding_remedy
+from curation.services.remedies import REJECTING, finding_remedy_begin
 from projects.guards import project_for
-from projects.models import Project
+from projects.models import Project, User
 from projects.pages import project_page
 from runs.models import Status
 from runs.services import RunError
@@ -81,6 +82,7 @@ def _page(
         "clusters": selectors.clusters_of(report) if report else [],
         "pairs_words": selectors.pairs_words(report) if report else "",
         "rejecting": REJECTING,
+        "chores": chores_shown(project, request.user),  # type: ignore[arg-type]
     }
     return project_page(request, "curation/quality.html", project, "quality", context, status=status)
 
@@ -122,12 +124,13 @@ def quality_remedy(request: HttpRequest, slug: str, pk: object, check: str) -> H
     """Mend what a check found, all of it."""
     project = project_for(request.user, slug, can="review")
     report, action = _report(project, pk), request.POST.get("action", "")
+    assert isinstance(request.user, User)  # the guard lets nobody else in
     try:
-        done = finding_remedy(report=report, by=request.user, check=check, action=action)
+        said = finding_remedy_begin(report=report, by=request.user, check=check, action=action)
     except PairError as error:
         messages.error(request, str(error))
     else:
-        word = "rejected" if action in REJECTING else "sent to review"
-        pairs = f"{done:,} {'pair' if done == 1 else 'pairs'}"
-        messages.success(request, f"{pairs} {word}. Check again to see the difference." if done else f"None was left to be {word}.")
-    return redirect(f"{reverse('curation:quality_report', args=[slug, pk])}#check-{check}")
+        if isinstance(said, Chore):  # told of above the report
+            return redirect(report)
+        messages.success(request, said)
+    return redirect(f"{report.get_absolute_url()}#check-{check}")

@@ -1,8 +1,9 @@
 """Long work that pages are asked for: begun by a person, done once by a worker, watched, stopped, and told of however it ended."""
 
+import io
 import threading
+import zipfile
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,12 +16,16 @@ from curation.models import Assignment, Chore, ChoreState, DatasetVersion, Pair,
 from curation.services import chores, deciding, pulse
 from curation.services.bulk import Change, pairs_change_begin
 from curation.services.chores import UNHEARD, chore_announce, chore_run, chore_stop, chores_reconcile
+from curation.services.cutting import dataset_version_cut
+from curation.services.dataset_files import version_zip
 from curation.services.export_chores import KEPT, exports_expire
 from curation.tasks import curation_chore, curation_chores_reconcile
 from projects.models import AuditEvent, Membership, Project, User
 from projects.registries import erase_copies
 from projects.roles import Role
 from projects.services import project_delete
+from runs.artifacts import artifact_erase
+from tests.curation.chores_kit import at_half, ended, made_small
 from tests.curation.conftest import report_of
 
 # A chore's pulse has a connection of its own: it sees what is written, not what a test's transaction holds back
@@ -31,14 +36,8 @@ WAITING = PairStatus.PENDING
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Five pairs are many, two a batch, and the heart beats fast. The ids of the chores that workers were told of."""
-    told: list[str] = []
-    monkeypatch.setattr(chores, "AT_ONCE", 5)
-    monkeypatch.setattr(pulse, "BEAT", 0.01)
-    monkeypatch.setattr(curation_chore, "apply_async", lambda args, **options: told.append(args[0]))
-    batched = "curation.services.chosen.batched"
-    monkeypatch.setattr(batched, lambda items, size=2: [tuple(items[at : at + size]) for at in range(0, len(items), size)])
-    return told
+    """The ids of the chores that workers were told of."""
+    return made_small(monkeypatch)
 
 
 @pytest.fixture
@@ -57,12 +56,6 @@ def begun(project: Project, by: User, action: str = "approve", value: str = "", 
     made = pairs_change_begin(project=project, by=by, pairs=pairs, change=Change(action, value, "all that match"), back="/back/")
     assert isinstance(made, Chore)
     return made
-
-
-def ended(chore: Chore) -> Chore:
-    chore_run(chore.pk)
-    chore.refresh_from_db()
-    return chore
 
 
 def text_of(response: Any) -> str:
@@ -147,21 +140,6 @@ def test_every_bulk_action_is_done_by_a_worker_too(project, reviewer, annotator,
     value = str(annotator.pk) if action == "assign" else value
     assert ended(begun(project, reviewer, action, value)).message == said
     assert Assignment.objects.count() == (8 if action == "assign" else 0)
-
-
-def at_half(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Between the second batch and the third, ``act``, and wait until the heart has heard of it."""
-    tick = pulse.Pulse.tick
-
-    def told(self: pulse.Pulse, done: int, step: str = "") -> bool:
-        if done == 4:
-            act()
-            deadline = timezone.now() + timedelta(seconds=10)
-            while not self.stopping and timezone.now() < deadline:
-                threading.Event().wait(0.005)
-        return tick(self, done, step)
-
-    monkeypatch.setattr(pulse.Pulse, "tick", told)
 
 
 def test_a_stop_ends_it_between_two_batches_and_says_how_many_were_done(project, reviewer, eight, monkeypatch):
@@ -440,6 +418,51 @@ def test_a_large_split_of_a_version_is_written_first(client_for, engineer, to, a
     version = DatasetVersion.objects.get()
     lines = b"".join(client.get(to("chore_file", chore.pk))).decode().splitlines()
     assert len(lines) == version.counts["train"] and chore.file.endswith("-train-alpaca.jsonl")
+
+
+def test_a_large_version_is_packed_first_and_the_zip_is_that_of_a_small_one(client_for, viewer, engineer, project, to, approved):
+    version = dataset_version_cut(project=project, by=engineer)
+    client, address = client_for(viewer), to("dataset_zip", 1)
+    assert f'action="{address}"' in text_of(client.get(to("dataset", 1)))
+    assert client.get(address).status_code == 302 and not Chore.objects.exists()
+    page = text_of(client.post(address, follow=True))
+    assert "Packing version 1 as a zip" in page and "Waiting for a worker" in page
+    chore = ended(Chore.objects.get())
+    assert chore.state == ChoreState.SUCCEEDED and chore.total == sum(version.counts.values())
+    assert to("chore_file", chore.pk) in text_of(client.get(to("dataset", 1)))
+    answer = client.get(to("chore_file", chore.pk))
+    assert answer.headers["Content-Type"] == "application/zip" and f"{project.slug}-v1.zip" in answer.headers["Content-Disposition"]
+    whole = b"".join(answer)
+    archive = zipfile.ZipFile(io.BytesIO(whole))
+    assert archive.testzip() is None and archive.read("train.jsonl").count(b"\n") == version.counts["train"]
+    at_once = version_zip(version=version, by=viewer)
+    assert b"".join(at_once.blocks()) == whole
+    downloads = AuditEvent.objects.filter(action="dataset.download", actor=viewer)
+    assert [event.after for event in downloads] == [{"split": "all", "format": "zip"}] * 2
+
+
+def test_packing_that_is_stopped_leaves_no_file(client_for, viewer, engineer, project, to, approved, monkeypatch):
+    dataset_version_cut(project=project, by=engineer)
+    client_for(viewer).post(to("dataset_zip", 1))
+    chore, tick = Chore.objects.get(), pulse.Pulse.tick
+
+    def stopped(self: pulse.Pulse, done: int, step: str = "") -> bool:
+        assert step == "Packing the files" and chore.path.is_file()
+        self.stopping = done > 0
+        return tick(self, done, step)
+
+    monkeypatch.setattr(pulse.Pulse, "tick", stopped)
+    monkeypatch.setattr(pulse, "BEAT", 5)
+    assert ended(chore).state == ChoreState.STOPPED and not chore.path.exists()
+    assert not AuditEvent.objects.filter(action="dataset.download").exists()
+
+
+def test_a_version_that_was_erased_meanwhile_says_so(client_for, viewer, engineer, project, to, approved):
+    version = dataset_version_cut(project=project, by=engineer)
+    client_for(viewer).post(to("dataset_zip", 1))
+    artifact_erase(version.artifact)
+    chore = ended(Chore.objects.get())
+    assert chore.state == ChoreState.FAILED and "not on this machine any more" in chore.message and not chore.path.exists()
 
 
 def test_a_file_is_kept_for_a_day(client_for, viewer, to, eight):

@@ -11,7 +11,7 @@ from curation.errors import PairError
 from curation.gate import last_gate
 from curation.models import Finding, Pair, PairStatus, QualityReport
 from curation.services.gating import gate_begin, gate_start, report_take_in
-from curation.services.remedies import SPOT_CHECK, finding_remedy
+from curation.services.remedies import SPOT_CHECK, finding_remedy_begin
 from curation.split_index import planned_split
 from projects.models import AuditEvent
 from runs.artifacts import artifact_path, artifact_register
@@ -118,17 +118,20 @@ def test_of_each_group_the_best_is_kept_whichever_was_called_the_copy(project, o
         for a, b in ((by_rule, old), (best, by_rule), (alone, twin))
     ]
     report = report_take_in(report_artifact(project, lines, remedies={"near_duplicates": "keep_best"}))
-    assert finding_remedy(report=report, by=owner, check="near_duplicates", action="keep_best") == 3
+    said = finding_remedy_begin(report=report, by=owner, check="near_duplicates", action="keep_best")
+    assert str(said).startswith("3 pairs rejected.")
     kept = set(Pair.objects.exclude(status=PairStatus.REJECTED).values_list("pk", flat=True))
     assert kept == {best.pk, alone.pk}
-    assert finding_remedy(report=report, by=owner, check="near_duplicates", action="keep_best") == 0  # once is enough
+    again = finding_remedy_begin(report=report, by=owner, check="near_duplicates", action="keep_best")
+    assert again == "None was left to be rejected."  # once is enough
     assert AuditEvent.objects.filter(action="pairs.reject").exists()
 
 
 def test_a_spot_check_draws_fifty_and_sends_them_to_review_with_a_tag(project, owner, approved):
     lines = [{"check": "reviewed", "pair": str(pair.pk), "detail": "Approved by rule"} for pair in approved]
     report = report_take_in(report_artifact(project, lines, remedies={"reviewed": "spot_check"}))
-    assert finding_remedy(report=report, by=owner, check="reviewed", action="spot_check") == SPOT_CHECK
+    said = finding_remedy_begin(report=report, by=owner, check="reviewed", action="spot_check")
+    assert str(said).startswith(f"{SPOT_CHECK} pairs sent to review.")
     drawn = Pair.objects.filter(tags__name="Spot check")
     assert drawn.count() == SPOT_CHECK and set(drawn.values_list("status", flat=True)) == {PairStatus.PENDING}
 
@@ -137,7 +140,7 @@ def test_what_was_rejected_stays_rejected_when_findings_are_sent_to_review(proje
     gone, there = make_pair("A?", status=PairStatus.REJECTED), make_pair("B?", status=PairStatus.APPROVED)
     lines = [{"check": "stale", "pair": str(pair.pk), "detail": "Old"} for pair in (gone, there)]
     report = report_take_in(report_artifact(project, lines, remedies={"stale": "send_to_review"}))
-    finding_remedy(report=report, by=owner, check="stale", action="send_to_review")
+    finding_remedy_begin(report=report, by=owner, check="stale", action="send_to_review")
     assert [Pair.objects.get(pk=pair.pk).status for pair in (gone, there)] == [PairStatus.REJECTED, PairStatus.PENDING]
 
 
@@ -145,7 +148,7 @@ def test_what_was_rejected_stays_rejected_when_findings_are_sent_to_review(proje
 def test_an_action_that_is_not_the_checks_own_is_refused(project, owner, make_pair, check, action):
     report = report_take_in(report_artifact(project, [], remedies={"stale": "send_to_review"}))
     with pytest.raises(PairError):
-        finding_remedy(report=report, by=owner, check=check, action=action)
+        finding_remedy_begin(report=report, by=owner, check=check, action=action)
 
 
 def test_what_would_be_rejected_may_be_looked_at_instead(project, owner, make_pair):
@@ -153,6 +156,6 @@ def test_what_would_be_rejected_may_be_looked_at_instead(project, owner, make_pa
     report = report_take_in(
         report_artifact(project, [{"check": "empty", "pair": str(pair.pk), "detail": "x"}], remedies={"empty": "reject"})
     )
-    finding_remedy(report=report, by=owner, check="empty", action="send_to_review")
+    finding_remedy_begin(report=report, by=owner, check="empty", action="send_to_review")
     pair.refresh_from_db()
     assert pair.status == PairStatus.PENDING

@@ -165,6 +165,103 @@ def test_of_two_people_who_start_at_once_one_is_first(upload, owner):
     assert Run.objects.filter(stage="import_pairs").count() == 1
 
 
+# --- again ---
+
+
+@pytest.fixture
+def imported(upload, owner) -> PairImport:
+    """Five rows of a table, the second of them read as "Reisst nicht" by a wrong encoding, imported by a run that has ended."""
+    table = "Frage;Antwort\n" + "".join(f"Frage {n}?;{'Reißt nicht' if n == 2 else f'Antwort {n}'}\n" for n in range(1, 6))
+    mapping = {"Frage": "question", "Antwort": "answer"}
+    made = upload("fragen.csv", table.encode(), format="columns", mapping=mapping, encoding="cp1252")
+    finish(pair_import_start(pair_import=made, by=owner))
+    return selectors.imports_of(made.project).get()
+
+
+def test_a_run_that_imported_is_begun_again_on_the_page_of_its_file(client_for, engineer, imported):
+    client, run = client_for(engineer), imported.run
+    page, rerun = client.get(run.get_absolute_url()), reverse("runs:rerun", args=[run.project.slug, run.pk])
+    again = f"{imported.get_absolute_url()}?again=1"
+    assert f'href="{again}"' in page.content.decode() and "Rerun with changes" not in page.content.decode()
+    for answer in (client.get(rerun), client.post(rerun, {"format": "columns"})):
+        assert answer.headers["Location"] == again
+    assert Run.objects.filter(stage="import_pairs").count() == 1
+    page = client.get(again).content.decode()
+    assert "This file is imported." in page and "cp1252" in page and "Import again</button>" in page
+    assert "Import again</button>" not in client.get(imported.get_absolute_url()).content.decode()
+
+
+def test_other_runs_are_rerun_with_changes_as_before(client_for, engineer, project):
+    run = Run.objects.create(project=project, stage="extract_pairs", title="Cut", status=Status.SUCCEEDED, created_by=engineer)
+    assert "Rerun with changes" in client_for(engineer).get(run.get_absolute_url()).content.decode()
+    assert client_for(engineer).get(reverse("runs:rerun", args=[project.slug, run.pk])).status_code == 200
+
+
+def test_a_run_whose_file_was_removed_leads_to_where_files_are_imported(client_for, engineer, owner, imported):
+    run = imported.run
+    pair_import_remove(pair_import=imported, by=owner)
+    answer = client_for(engineer).get(reverse("runs:rerun", args=[run.project.slug, run.pk]))
+    assert answer.headers["Location"] == reverse("curation:imports", args=[run.project.slug])
+
+
+def test_importing_again_with_the_same_settings_brings_nothing_in_and_touches_nothing(client_for, engineer, imported):
+    decided = Pair.objects.get(question="Frage 3?")
+    Pair.objects.filter(pk=decided.pk).update(status=PairStatus.APPROVED, answer="Mended by hand")
+    before = list(Pair.objects.order_by("pk").values())
+    client, url = client_for(engineer), imported.get_absolute_url()
+    assert client.post(url, {"action": "start", "encoding": "cp1252", "header": "on", "again": "1"}).status_code == 302
+    imported.refresh_from_db()
+    assert finish(imported.run).status == Status.SUCCEEDED
+    assert list(Pair.objects.order_by("pk").values()) == before
+    assert "0 of 5 pairs are new in the table" in client.get(url).content.decode()
+
+
+def test_rows_that_read_differently_come_in_beside_the_earlier_ones_and_only_they(client_for, engineer, imported):
+    assert Pair.objects.get(question="Frage 2?").answer == "ReiÃŸt nicht"
+    client, url = client_for(engineer), imported.get_absolute_url()
+    for _ in range(2):
+        client.post(url, {"action": "start", "encoding": "utf-8", "header": "on", "again": "1"})
+        imported.refresh_from_db()
+        finish(imported.run)
+    answers = list(Pair.objects.filter(question="Frage 2?").order_by("created_at").values_list("answer", flat=True))
+    assert answers == ["ReiÃŸt nicht", "Reißt nicht"] and Pair.objects.count() == 6
+
+
+def test_trying_again_leaves_the_table_alone_and_the_settings_open(client_for, engineer, imported):
+    client, url = client_for(engineer), imported.get_absolute_url()
+    answer = client.post(url, {"action": "try", "encoding": "utf-8", "header": "on", "again": "1"})
+    assert answer.headers["Location"] == f"{url}?again=1"
+    imported.refresh_from_db()
+    finish(imported.dry_run)
+    page = client.get(f"{url}?again=1").content.decode()
+    assert "has brought nothing into the table" in page and "Import again</button>" in page and Pair.objects.count() == 5
+    assert 'id="run-outputs"' in page  # where run-stream.js opens the buttons again that the trial had closed
+    assert "Try again" in client.get(imported.dry_run.get_absolute_url()).content.decode()
+
+
+def test_importing_again_takes_a_press_on_the_page_that_says_what_it_does(client_for, engineer, imported):
+    page = client_for(engineer).post(imported.get_absolute_url(), {"action": "start"})
+    assert page.status_code == 422 and "imported already" in page.content.decode()
+    assert Run.objects.filter(stage="import_pairs").count() == 1
+
+
+def test_an_import_that_ended_half_way_brings_in_the_rest(upload, owner):
+    made = upload("faq.jsonl", lines(*ROWS, ROWS[0]))
+    first = finish(pair_import_start(pair_import=made, by=owner))
+    Pair.objects.filter(artifact_row__gt=2).delete()  # the supervisor died while it took the rows in
+    Run.objects.filter(pk=first.pk).update(status=Status.FAILED)
+    made = selectors.imports_of(made.project).get()
+    finish(pair_import_start(pair_import=made, by=owner))
+    found = Pair.objects.order_by("artifact_row", "created_at").values_list("made_by", flat=True)
+    assert sorted(found) == [f"faq.jsonl, line {number}" for number in range(1, 7)]
+
+
+def test_the_same_file_uploaded_again_is_another_file(upload, owner):
+    for _ in range(2):
+        finish(pair_import_start(pair_import=upload("faq.jsonl", lines(*ROWS)), by=owner))
+    assert Pair.objects.count() == 10
+
+
 # --- uploads ---
 
 

@@ -16,7 +16,11 @@ SCRIPT = """
 import django
 django.setup()
 from django.core.management import call_command
-from django.db import connection
+from uuid import uuid4
+from django.db import connection, transaction
+from django.utils import timezone
+from curation.inserting import rows_insert
+from curation.search_index import words_keys
 from curation.filters import pairs_matching
 from curation.models import Pair
 from curation.searching import matching, near
@@ -35,10 +39,17 @@ print(found(matching("3 %", "answer")), found(matching("screw", "question")))
 print(found(near(project, "How is a pump vented by hand?", 5)))
 print([pair.question for pair in pairs_matching(project, {"not": {"field": "any", "op": "contains", "value": "pump"}})])
 with connection.cursor() as cursor:
-    cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'curation_pair_words%'")
+    cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'curation_pair_words%' AND indexdef LIKE '%gin%'")
     print("indexes:", cursor.fetchone()[0])
     cursor.execute("SET enable_seqscan = off")
     print("used:", "curation_pair_words_turns" in Pair.objects.filter(matching("screw")).order_by().explain())
+
+rows = [{"id": uuid4(), "created_at": timezone.now(), **derived(messages_of(f"Row {row}?", "Yes."))} for row in range(900)]
+common = {"project": project, "origin": "imported"}
+keys = words_keys(900)
+with transaction.atomic():
+    print("inserted:", rows_insert(Pair, rows[:1], common=common), rows_insert(Pair, rows, common=common), set(keys))
+print("as given:", list(Pair.objects.filter(origin="imported").values_list("pk", flat=True)) == [row["id"] for row in rows])
 """
 
 
@@ -64,5 +75,6 @@ def test_words_are_found_with_the_index_and_without(server: str, may_extend: boo
     lines = done.stdout.splitlines()
     assert lines[0] == "['How is the pump vented?'] ['Ölpumpe?'] ['Ölpumpe?']" and lines[1] == "['What does the valve do?'] []"
     assert lines[2] == "['How is the pump vented?', 'Ölpumpe?']" and lines[3] == "['What does the valve do?']"
-    assert lines[4:] == [f"indexes: {indexes}", f"used: {may_extend}"]
+    assert lines[4:6] == [f"indexes: {indexes}", f"used: {may_extend}"]
+    assert lines[6:] == ["inserted: 1 899 {None}", "as given: True"]  # who is first keeps the row, and no pair needs a number
     assert ("pg_trgm cannot be created" in done.stderr) is not may_extend

@@ -1,12 +1,14 @@
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from curation.messages import messages_of
 from curation.models import Pair
-from curation.search_index import index_ensure
+from curation.search_index import SQLITE_TRIGGERS, index_ensure, words_keys
 from curation.searching import matching, near, pieces_of
 from curation.services.writing import derived
 
 pytestmark = pytest.mark.django_db
+sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite alone has numbers and triggers")
 
 
 @pytest.fixture
@@ -82,14 +84,45 @@ def test_the_nearest_by_words_come_first(project, pairs, make_pair):
     assert not Pair.objects.filter(near(project, "?!", 2))
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite alone rebuilds tables")
-def test_the_index_is_made_again_when_a_migration_lost_it(found, pairs, make_pair):
+def test_a_pair_that_is_saved_as_it_was_made_keeps_its_number(found, make_pair):
+    pair = make_pair("Which flange fits?")
+    assert pair.words_key is None  # the database gave it after Django had written
+    pair.answer = "DN 50."
+    pair.save()
+    assert found("dn 50") == found("flange") == {"Which flange fits?"}
+    pair.delete()
+    assert found("flange") == set()
+
+
+@sqlite
+def test_pairs_that_bring_their_numbers_are_found_beside_those_the_database_numbers(found, project, make_pair):
+    make_pair("Who is first?")
+    with transaction.atomic():
+        keys = words_keys(2)
+        Pair.objects.bulk_create(
+            Pair(project=project, origin="imported", words_key=key, **derived(messages_of(f"Who brings {key}?", "Me."))) for key in keys
+        )
+    make_pair("Who is last?")
+    assert keys == [2, 3] and words_keys(1) == [5]
+    assert found("who") == {"Who is first?", "Who brings 2?", "Who brings 3?", "Who is last?"}
+    assert found('"brings 3"') == {"Who brings 3?"}
+
+
+@sqlite
+def test_the_index_is_made_again_when_a_migration_lost_its_triggers(found, pairs, make_pair):
+    numbers = dict(Pair.objects.values_list("pk", "words_key"))
     with connection.cursor() as cursor:
-        for name in ("insert", "update", "delete"):
-            cursor.execute(f"DROP TRIGGER curation_pair_words_{name}")
-        for name in ("key", "order", "status"):
-            cursor.execute(f"DROP INDEX curation_pair_words_{name}")
-        cursor.execute("ALTER TABLE curation_pair DROP COLUMN words_key")
+        for name in SQLITE_TRIGGERS:
+            cursor.execute(f"DROP TRIGGER {name}")
     make_pair("Written without a trigger?")
+    Pair.objects.filter(question__contains="valve").update(question="What does the gasket do?")
     index_ensure(connection)
     assert found("trigger") == {"Written without a trigger?"} and found("ölpumpe")
+    assert found("gasket") and not found("valve")
+    assert dict(Pair.objects.filter(pk__in=numbers).values_list("pk", "words_key")) == numbers
+
+
+@sqlite
+def test_the_index_is_left_alone_where_its_triggers_are_there(pairs, django_assert_num_queries):
+    with django_assert_num_queries(5):  # which tables, columns and triggers there are, and a savepoint around the latter
+        index_ensure(connection)
