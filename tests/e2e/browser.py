@@ -54,6 +54,11 @@ def sign_in(page: Page, link: str) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def keys_work(page: Page) -> None:
+    """A page that a click led to is seen before its scripts listen; they do once it has loaded."""
+    page.wait_for_load_state("load")
+
+
 def points(page: Page, chart: str, series: str) -> list[tuple[float, float]]:
     """The points of one line as the page draws them now; empty while the chart is not there."""
     script = """([chart, series]) => {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.e2e.browser import Watch, sideways
+from tests.e2e.browser import Watch, keys_work, sideways
 from tests.e2e.running import RunningStudio
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.demo]
@@ -217,6 +217,7 @@ def test_the_reviewer_sees_the_differing_words_and_takes_one_by_its_key(story: S
     page.get_by_role("link", name="Question 0 about pumps?").click()
     expect(page.locator(".sides del")).to_have_text("Ada")
     expect(page.locator(".sides ins")).to_have_text("Ben")
+    keys_work(page)
     page.keyboard.press("2")
     expect(page.locator(".toasts")).to_contain_text("Approved as Ben has it")
     query = (
@@ -232,6 +233,7 @@ def test_a_comment_offers_the_members_and_reaches_the_one_it_names(story: Story)
     page.get_by_role("link", name="Question 0 about pumps?").click()
     area = page.locator("#comments textarea")
     area.focus()
+    keys_work(page)
     page.keyboard.type("Well done, @Be")
     expect(page.get_by_role("option", name="Ben")).to_be_visible()
     page.keyboard.press("Enter")

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dslm_studio.demo import corpus
-from tests.e2e.browser import Watch, drop_files, sign_in
+from tests.e2e.browser import Watch, drop_files, keys_work, sign_in
 from tests.e2e.running import RunningStudio
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.demo]
@@ -239,6 +239,7 @@ def test_the_reviewer_resolves_what_they_disagree_on(desk: Desk) -> None:
     page.get_by_role("link", name=ASKED[2]).click()
     expect(page.get_by_role("heading", name="Resolve a disagreement")).to_be_visible()
     expect(page.locator("ins").first).to_be_visible()
+    keys_work(page)
     adas = page.locator("article", has_text=TEAM["annotator"]).get_by_role("button", name="Take")
     page.keyboard.press(str(adas.get_attribute("data-key")))
     expect(page.locator("#toasts")).to_contain_text("Approved")

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dslm_studio.demo import corpus
-from tests.e2e.browser import Watch, drop_files, points, sign_in
+from tests.e2e.browser import Watch, drop_files, keys_work, points, sign_in
 from tests.e2e.running import RunningStudio
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.demo]
@@ -228,6 +228,7 @@ def test_pairs_are_generated_from_the_documents(journey: Journey) -> None:
 def test_one_pair_is_approved_and_one_edited_by_keyboard(journey: Journey) -> None:
     page = journey.page
     expect(page.locator(".passage mark").first).to_be_visible()
+    keys_work(page)
     first = page.url
     page.keyboard.press("a")
     page.wait_for_url(lambda url: url != first and "/pairs/" in url)
@@ -415,8 +416,8 @@ def test_the_small_file_can_be_downloaded_whole(journey: Journey) -> None:
     [stored] = (journey.studio.home / "artifacts" / uri).glob("*.gguf")
     assert _sha256(got) == _sha256(stored)
     row.get_by_role("link", name="Chat").click()
-    page.wait_for_load_state("load")  # the page's scripts listen by then
     expect(page.locator("#id_model")).to_have_value(re.compile(str(artifact)[:8]))
+    keys_work(page)
 
 
 def test_chat_streams_an_answer_with_a_citation_that_opens_its_passage(journey: Journey) -> None:
