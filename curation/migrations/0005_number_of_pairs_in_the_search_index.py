@@ -50,11 +50,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterField(
             model_name='pair',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='pairs', to='projects.project'),
-        ),
-        migrations.AlterField(
-            model_name='pair',
             name='version_id',
             field=models.UUIDField(null=True),
         ),

@@ -70,7 +70,7 @@ class Pair(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pairs", db_index=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pairs")
     messages = models.JSONField()
     question = models.TextField()
     answer = models.TextField(blank=True)
@@ -110,8 +110,9 @@ class Pair(models.Model):
     class Meta:
         ordering = ["created_at", "pk"]
         constraints = [models.UniqueConstraint(fields=["artifact", "artifact_row"], name="a_row_is_taken_in_once")]
-        # each costs every pair that is taken in; foreign keys have none of their own where one of these begins with them, or where
-        # it would help to delete a person alone
+        # Each costs every pair that is taken in; foreign keys have none of their own where one of these begins with them, or where
+        # it would help to delete a person alone. The project has: by it SQLite reads pairs in the order they lie in, where it needs
+        # their texts.
         indexes = [
             models.Index(fields=["project", "question_hash"]),
             # what filters ask about, without the texts: the table is filtered, searched, sorted and counted in it alone
