@@ -4,11 +4,11 @@ import json
 from hashlib import blake2b
 
 from curation.models import Origin, Pair
+from engine.lib.pair_rows import PAIRS_FILE
 from retrieval.jsonl import Row, read_rows
 from runs.artifacts import artifact_path
 from runs.models import Artifact
 
-PAIRS_FILE = "pairs.jsonl"
 DIGEST = 16  # bytes
 
 

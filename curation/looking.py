@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from engine.lib.pair_rows import PairRow, RowError
+from engine.lib.pair_rows import PAIRS_FILE, PairRow, RowError
 from retrieval.jsonl import read_rows
 from runs.artifacts import artifact_path
 from runs.models import Artifact
@@ -30,7 +30,7 @@ def rows_shown(artifact: Artifact, names: dict[UUID, str], most: int = MOST) -> 
     """The first ``most`` rows; ``names`` are those of the project's documents."""
     texts = {str(key): name for key, name in names.items()}
     found = []
-    for line in islice(read_rows(artifact_path(artifact) / "pairs.jsonl"), most):
+    for line in islice(read_rows(artifact_path(artifact) / PAIRS_FILE), most):
         try:
             found.append(_shown(PairRow.from_dict(line), texts))
         except (RowError, KeyError, TypeError):

@@ -21,10 +21,10 @@ FEW = 500  # assigned pairs up to which one starts from them rather than from th
 
 _NOT_MINE = "NOT EXISTS (SELECT 1 FROM curation_response r WHERE r.pair_id = p.id AND r.user_id = %(user)s)"
 _HELD = "EXISTS (SELECT 1 FROM curation_claim c WHERE c.pair_id = p.id AND c.user_id = %(user)s)"
-_ASSIGNED = """(SELECT t.pair_id FROM curation_assignment a JOIN curation_pairtag t ON t.tag_id = a.tag_id
-        WHERE a.user_id = %(user)s AND a.project_id = %(project)s
-    UNION {} SELECT a.pair_id FROM curation_assignment a
-        WHERE a.user_id = %(user)s AND a.project_id = %(project)s AND a.pair_id IS NOT NULL)"""
+_ASSIGNED_BY_TAG = """SELECT t.pair_id FROM curation_assignment a JOIN curation_pairtag t ON t.tag_id = a.tag_id
+    WHERE a.user_id = %(user)s AND a.project_id = %(project)s"""
+_ASSIGNED_BY_PAIR = """SELECT a.pair_id FROM curation_assignment a
+    WHERE a.user_id = %(user)s AND a.project_id = %(project)s AND a.pair_id IS NOT NULL"""
 
 # From where, and for whom
 EVERYTHING = ("curation_pair p", "")
@@ -33,10 +33,8 @@ NOBODYS = (
     """AND NOT EXISTS (SELECT 1 FROM curation_assignment a WHERE a.pair_id = p.id)
     AND NOT EXISTS (SELECT 1 FROM curation_pairtag t JOIN curation_assignment a ON a.tag_id = t.tag_id WHERE t.pair_id = p.id)""",
 )
-MINE_FEW = (
-    f"{_ASSIGNED.format('')} AS mine CROSS JOIN curation_pair p",
-    "AND p.id = mine.pair_id",
-)  # in SQLite a cross join keeps its order
+# a cross join, because SQLite keeps the order of one
+MINE_FEW = (f"({_ASSIGNED_BY_TAG} UNION {_ASSIGNED_BY_PAIR}) AS mine CROSS JOIN curation_pair p", "AND p.id = mine.pair_id")
 MINE_MANY = (
     "curation_pair p",
     """AND (EXISTS (SELECT 1 FROM curation_assignment a WHERE a.pair_id = p.id AND a.user_id = %(user)s)
@@ -75,8 +73,9 @@ def queue_for(project: int, user: int, now: Standing) -> Queue:
     """Which pairs are for ``user``: what they were assigned, or what nobody was."""
     if not now.assigned_to_me:
         return NOBODYS if now.assigned else EVERYTHING
-    # all: whoever looks for doubles has to read every one of them, where the first few are enough to know that there are more
-    few = f"SELECT count(*) FROM (SELECT 1 FROM {_ASSIGNED.format('ALL')} AS mine LIMIT {FEW + 1}) AS counted"
+    # UNION ALL: whoever leaves doubles out reads every pair, where the first few are enough to know that there are more
+    mine = f"({_ASSIGNED_BY_TAG} UNION ALL {_ASSIGNED_BY_PAIR}) AS mine"
+    few = f"SELECT count(*) FROM (SELECT 1 FROM {mine} LIMIT {FEW + 1}) AS counted"
     return MINE_FEW if _rows(few, project=project, user=user)[0][0] <= FEW else MINE_MANY
 
 

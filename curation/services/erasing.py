@@ -11,6 +11,7 @@ from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 
 from curation.models import Pair
+from engine.lib.pair_rows import PAIRS_FILE
 from projects.models import Project
 from retrieval.batches import batched
 from retrieval.jsonl import Row, read_rows, write_rows
@@ -18,7 +19,6 @@ from retrieval.services.rewriting import artifact_without
 from runs.artifacts import artifact_erase, artifact_path
 from runs.models import Artifact
 
-PAIRS_FILE = "pairs.jsonl"
 WRITTEN_OUT = {"pair-rows": PAIRS_FILE, "contexts": "contexts.jsonl"}  # kind → its file
 
 

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from curation.import_settings import ImportSettings
 from curation.models import PairImport
+from curation.selectors.imports import STAGE
 from engine.lib.pair_formats.file_types import check_table
 from engine.lib.upload_checks import HEAD_BYTES
 from projects import audit
@@ -21,7 +22,6 @@ from runs.artifacts import artifact_erase, artifact_register
 from runs.models import Run, Status
 from runs.services import run_create
 
-STAGE = "import_pairs"
 FILE_NAME = "table"  # in the artifact, with the extension of the upload; its own name may be anything
 
 

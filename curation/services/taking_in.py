@@ -18,7 +18,7 @@ from curation.services.erasing import evidence_erase
 from curation.services.tagging import NAME_LIMIT, tags_ensure
 from curation.services.writing import derived
 from curation.sources import Source
-from engine.lib.pair_rows import PairRow, RowError
+from engine.lib.pair_rows import PAIRS_FILE, PairRow, RowError
 from projects import audit
 from projects.models import Project
 from projects.services import project_touch
@@ -27,7 +27,6 @@ from retrieval.jsonl import read_rows
 from runs.artifacts import artifact_path
 from runs.models import Artifact
 
-PAIRS_FILE = "pairs.jsonl"
 Made = tuple[PairRow, dict[str, Any]]  # a row of the file, and the values of its pair that others do not share
 
 

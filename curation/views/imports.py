@@ -100,7 +100,7 @@ def _page(
     run = _latest(pair_import)
     report = selectors.report_of(run)
     imported = pair_import.run is not None and selectors.is_imported(pair_import.run)
-    again = imported and bool({**request.GET.dict(), **request.POST.dict()}.get("again"))
+    again = imported and bool((request.POST or request.GET).get("again"))
     context: dict[str, Any] = {
         "import": pair_import,
         "error": error,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.lib.jsonl import read_lines
-from engine.lib.pair_rows import PairRow, RowError
+from engine.lib.pair_rows import PAIRS_FILE, PairRow, RowError
 from engine.lib.slots import combinations, fill, slots_in
 
 LONGEST_QUESTION = 1000  # characters
@@ -49,7 +49,7 @@ class SourcePair:
 
 def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
     """The lines of a ``pair-rows`` artifact. Raises ``InputError``."""
-    return read_lines(folder / "pairs.jsonl", code="pairs", mend="Choose the pairs again.")
+    return read_lines(folder / PAIRS_FILE, code="pairs", mend="Choose the pairs again.")
 
 
 def source_pairs(folder: Path) -> list[SourcePair]:

@@ -9,7 +9,7 @@ from engine.exits import InputError, Stopped
 from engine.lib.asking import Asker
 from engine.lib.jsonl import write_lines
 from engine.lib.near_copies import NearCopies
-from engine.lib.pair_rows import PairRow
+from engine.lib.pair_rows import PAIRS_FILE, PairRow
 
 SAMPLES = 10  # pairs shown while it runs
 
@@ -80,7 +80,7 @@ class MadePairs:
         if self.rows:
             folder = self.ctx.work / "pairs"
             folder.mkdir(exist_ok=True)
-            write_lines(folder / "pairs.jsonl", (row.to_dict() for row in self.rows))
+            write_lines(folder / PAIRS_FILE, (row.to_dict() for row in self.rows))
             for name, content in (extra or {}).items():
                 write_lines(folder / name, [content])
             self.ctx.save("pairs", folder, kind="pairs", facts=facts if complete else {**facts, "partial": True})

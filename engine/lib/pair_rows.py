@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+PAIRS_FILE = "pairs.jsonl"  # of a ``pairs`` artifact
 Message = dict[str, str]
 ROLES = ("system", "user", "assistant")
 DIFFICULTIES = ("easy", "medium", "hard")

@@ -9,6 +9,7 @@ from pydantic import Field
 from engine.context import Context
 from engine.exits import InputError, Stopped
 from engine.lib.jsonl import write_lines
+from engine.lib.pair_rows import PAIRS_FILE
 from engine.lib.passages import chunks_of, documents_of
 from engine.registry import StageParams, stage
 
@@ -110,7 +111,7 @@ def run(ctx: Context, params: Params) -> None:
         )
     made = ctx.work / "pairs"
     made.mkdir(exist_ok=True)
-    write_lines(made / "pairs.jsonl", rows)
+    write_lines(made / PAIRS_FILE, rows)
     shapes = Counter(row["shape"] for row in rows)
     facts = {
         "pairs": len(rows),

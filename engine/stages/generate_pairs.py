@@ -15,7 +15,7 @@ from engine.lib.grounding import UNANSWERABLE, Grounded, Ungrounded, answers_not
 from engine.lib.json_answers import objects
 from engine.lib.jsonl import read_lines
 from engine.lib.made_pairs import MadePairs
-from engine.lib.pair_rows import DIFFICULTIES, PairRow
+from engine.lib.pair_rows import DIFFICULTIES, PAIRS_FILE, PairRow
 from engine.lib.passages import Passage, passages_of
 from engine.lib.prompts import harder, kinds, prompt
 from engine.registry import stage
@@ -76,7 +76,7 @@ def run(ctx: Context, params: Params) -> None:
     writing = Writing(made, asker, params, ctx.seed)
     if preview := ctx.inputs.get("preview"):  # what was made to look at is neither paid for nor asked again
         again = "Make another preview."
-        for row in read_lines(preview / "pairs.jsonl", code="preview", mend=again):
+        for row in read_lines(preview / PAIRS_FILE, code="preview", mend=again):
             made.keep(PairRow.from_dict(row))
         asked = next(read_lines(preview / "asked.jsonl", code="preview", mend=again), {})
         writing.asked = int(asked.get("asked", 0))

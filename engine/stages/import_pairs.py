@@ -8,6 +8,7 @@ from pydantic import Field
 from engine.context import Context
 from engine.exits import InputError, Stopped
 from engine.lib.pair_formats import FORMATS
+from engine.lib.pair_rows import PAIRS_FILE
 from engine.registry import StageParams, stage
 
 FormatKey = Literal["auto", "messages", "alpaca", "sharegpt", "prompt_completion", "preference", "columns"]
@@ -52,7 +53,7 @@ def run(ctx: Context, params: Params) -> None:
     made, told = ctx.work / "pairs", ctx.work / "report"
     made.mkdir(exist_ok=True)
     told.mkdir(exist_ok=True)
-    with ctx.phase("read", "Reading pairs"), open(made / "pairs.jsonl", "wb") as pairs, ImportReport(told) as report:
+    with ctx.phase("read", "Reading pairs"), open(made / PAIRS_FILE, "wb") as pairs, ImportReport(told) as report:
         for line in table.lines:
             if ctx.stop_requested:
                 raise Stopped
