@@ -14,14 +14,14 @@ from projects.models import Membership, Project, User
 from projects.roles import Role
 from projects.services import project_create
 
-# Who uses one of these loads a real model, which takes more than a few seconds
-LOADS_A_MODEL = {"base_model", "trained", "server", "model_artifact"}
+# Who uses one of these loads a real model or starts the engine, which takes seconds
+SLOW = {"base_model", "trained", "server", "model_artifact", "engine_run", "supervised"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if LOADS_A_MODEL & set(getattr(item, "fixturenames", ())):
+        if SLOW & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 

@@ -19,6 +19,8 @@ from dslm_studio.launch.terminal import Problem, Step
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL_BROWSER = "apt-get install -y --no-install-recommends chromium"
 QUICK = "not slow and not e2e and not demo"
+# Several at once, each with a home of its own. Not so the whole suite: its trainings use every core by themselves
+AT_ONCE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def run(*, fast: bool, arguments: list[str]) -> int:
         environment["STUDIO_CHROMIUM"] = browser
     with tempfile.TemporaryDirectory(prefix="studio-checks-") as folder:
         failed = run_checks(environment | {"STUDIO_HOME": folder, "DJANGO_SETTINGS_MODULE": "dslm_studio.settings"})
-    selection = ["-m", QUICK] if fast else []
+    selection = ["-m", QUICK, *AT_ONCE] if fast else []
     sys.stdout.flush()
     tests = subprocess.Popen([sys.executable, "-m", "pytest", *selection, *arguments], env=environment, cwd=ROOT)
     # Ctrl+C reaches pytest by itself; what asks only the launcher to end is passed on, so that fixtures stop what they started

@@ -19,7 +19,8 @@ from projects.models import Project
 from retrieval.files import name_for
 from retrieval.models import Document, DocumentVersion, VersionStatus
 from runs.artifacts import artifact_register
-from runs.models import Artifact
+from runs.models import Artifact, Run
+from runs.supervising import supervise
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +87,18 @@ def report_of(project: Project, verdict: str, pairs: QuerySet[Pair] | None = Non
         tree=APPROVED,
         fingerprint=fingerprint(looked_at),
     )
+
+
+@pytest.fixture
+def supervised() -> Callable[[Run], Run]:
+    """``supervised(run)``: the run after the real engine brought it to its end."""
+
+    def bring_to_its_end(run: Run) -> Run:
+        supervise(run.pk)
+        run.refresh_from_db()
+        return run
+
+    return bring_to_its_end
 
 
 @pytest.fixture

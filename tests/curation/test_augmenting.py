@@ -8,7 +8,6 @@ from curation.services.augmenting import pairs_augment
 from curation.services.writing import PairError
 from runs.models import Run, Status
 from runs.services import RunError
-from runs.supervising import supervise
 from tests.curation.conftest import make_document, text_with
 
 TEMPLATE = {"method": "template", "per_pair": 2, "templates": "A colleague asks: {question}\nIn short: {question}"}
@@ -28,9 +27,8 @@ FORM = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_templates_make_pairs_that_wait_for_review_and_know_their_parent(project, owner, client_for, make_pair):
+def test_templates_make_pairs_that_wait_for_review_and_know_their_parent(project, owner, client_for, make_pair, supervised):
     version = make_document(project, "a.md", text_with(5, "a"))
     chosen = make_pair("Who keeps the keys?", "Sentence 0 of a say", version=version, status=PairStatus.APPROVED, topic="Keys")
     make_pair("Who paints the door?", "The painter.", version=version, status=PairStatus.APPROVED, topic="Doors")
@@ -40,8 +38,7 @@ def test_templates_make_pairs_that_wait_for_review_and_know_their_parent(project
     response = client_for(owner).post(f"{url}?topic=Keys", {**FORM, **TEMPLATE})
     assert response.status_code == 302, response.context["form"].errors
     run = Run.objects.get(stage="augment_pairs")
-    supervise(run.pk)
-    run.refresh_from_db()
+    supervised(run)
     assert run.status == Status.SUCCEEDED, run.error
     made = Pair.objects.filter(origin=Origin.AUGMENTED)
     assert {pair.question for pair in made} == {"A colleague asks: Who keeps the keys?", "In short: Who keeps the keys?"}

@@ -20,7 +20,6 @@ from engine.lib.pair_formats import PairRow, RowError, detect, reader
 from projects.models import AuditEvent, Project, User
 from runs.artifacts import artifact_register
 from runs.models import Artifact
-from runs.supervising import supervise
 from tests.curation.conftest import make_document, text_with
 from tests.engine.test_pair_formats import everything, turns
 
@@ -88,12 +87,12 @@ def test_what_goes_out_comes_in_as_it_was(kept, export, key):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("key", ["messages", "csv", "excel", "parquet"])
-def test_an_export_is_imported_by_a_run_with_nothing_lost(kept, export, project, owner, settings, tmp_path, key):
+def test_an_export_is_imported_by_a_run_with_nothing_lost(kept, export, project, owner, settings, tmp_path, key, supervised):
     settings.RUN_ROOT = tmp_path / "runs"
     path, before = export(key), set(Pair.objects.values_list("pk", flat=True))
     made = pair_import_upload(project=project, by=owner, file=SimpleUploadedFile(path.name, path.read_bytes()))
     run = pair_import_start(pair_import=made, by=owner)
-    supervise(run.pk)
+    supervised(run)
     again = [pair_row(pair) for pair in Pair.objects.exclude(pk__in=before).order_by("artifact_row").prefetch_related("tags")]
     assert again == kept
 

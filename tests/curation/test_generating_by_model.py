@@ -14,7 +14,6 @@ from projects.models import AuditEvent
 from retrieval.models import DocumentVersion
 from runs.artifacts import artifact_register
 from runs.models import Run, Status
-from runs.supervising import supervise
 from tests.curation.conftest import make_document
 from tests.engine.chat_server import chat_server, honest
 from tests.engine.test_generate_pairs import TOPICS, text_about
@@ -46,9 +45,8 @@ def writer_at(project, owner, url):
     return f"endpoint:{endpoint_create(project=project, by=owner, key='sk-secret', **fields).pk}"
 
 
-@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_ten_are_looked_at_and_then_the_rest_is_made(project, owner, client_for, library):
+def test_ten_are_looked_at_and_then_the_rest_is_made(project, owner, client_for, library, supervised):
     client = client_for(owner)
     with chat_server(honest) as server:
         writer = writer_at(project, owner, server.url)
@@ -60,8 +58,7 @@ def test_ten_are_looked_at_and_then_the_rest_is_made(project, owner, client_for,
         Run.objects.filter(pk=run.pk).update(params={**run.params, "preview": 3})  # of seven, three are enough to look at
         waiting = client.get(response.headers["Location"]).content.decode()
         assert "every 2s" in waiting and "Make the rest" not in waiting
-        supervise(run.pk)
-        run.refresh_from_db()
+        supervised(run)
         assert run.status == Status.SUCCEEDED, run.error
         assert not Pair.objects.exists()  # only looked at so far
         page = client.get(response.headers["Location"]).content.decode()
@@ -69,8 +66,7 @@ def test_ten_are_looked_at_and_then_the_rest_is_made(project, owner, client_for,
         client.post(response.headers["Location"])
         rest = Run.objects.filter(stage="generate_pairs").exclude(pk=run.pk).get()
         assert rest.seed == run.seed and rest.params["preview"] == 0
-        supervise(rest.pk)
-    rest.refresh_from_db()
+        supervised(rest)
     assert rest.status == Status.SUCCEEDED, rest.error
     pairs = list(Pair.objects.all())
     assert (

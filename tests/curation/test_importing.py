@@ -28,7 +28,6 @@ from curation.services import (
 from projects.models import AuditEvent, Project, User
 from runs.artifacts import artifact_path
 from runs.models import Run, Status
-from runs.supervising import supervise
 from tests.curation.conftest import make_document, text_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,18 +63,12 @@ def upload(project: Project, owner: User) -> Callable[..., PairImport]:
     return make
 
 
-def finish(run: Run) -> Run:
-    supervise(run.pk)
-    run.refresh_from_db()
-    return run
-
-
 # --- the run ---
 
 
-def test_good_rows_come_in_with_all_they_bring_and_bad_ones_are_named(upload, owner):
+def test_good_rows_come_in_with_all_they_bring_and_bad_ones_are_named(upload, owner, supervised):
     made = upload("faq.jsonl", lines(*ROWS[:2], b"{broken", *ROWS[2:], {"messages": []}))
-    run = finish(pair_import_start(pair_import=made, by=owner))
+    run = supervised(pair_import_start(pair_import=made, by=owner))
     assert run.status == Status.SUCCEEDED, run.error
     assert Pair.objects.count() == 5
     pair = Pair.objects.get(question="Question 3?")
@@ -91,9 +84,9 @@ def test_good_rows_come_in_with_all_they_bring_and_bad_ones_are_named(upload, ow
     assert selectors.state_of(made) == {"status": "SUCCEEDED", "label": "5 pairs, 2 left out"}
 
 
-def test_a_dry_run_tells_the_same_and_leaves_the_table_alone(upload, owner):
+def test_a_dry_run_tells_the_same_and_leaves_the_table_alone(upload, owner, supervised):
     made = upload("faq.jsonl", lines(*ROWS, b"nonsense"))
-    run = finish(pair_import_try(pair_import=made, by=owner))
+    run = supervised(pair_import_try(pair_import=made, by=owner))
     report = selectors.report_of(run)
     assert report is not None and (report.good, report.bad) == (5, 1)
     assert report.values["tags"] == {"safety": 5, "part 1": 3, "part 0": 2}
@@ -101,56 +94,56 @@ def test_a_dry_run_tells_the_same_and_leaves_the_table_alone(upload, owner):
     assert selectors.state_of(PairImport.objects.select_related("run", "dry_run").get())["label"] == "Tried"
 
 
-def test_columns_go_where_the_mapping_says(upload, owner):
+def test_columns_go_where_the_mapping_says(upload, owner, supervised):
     table = (
         'Nr;Frage;Antwort;Bereich\n1;Was ist ein Ölfilter?;Er reinigt Öl; immer.;Motor\n2;Wann wechseln?;"Jährlich; oder früher.";Motor\n'
     )
     mapping = {"Nr": "extra", "Frage": "question", "Antwort": "answer", "Bereich": "topic"}
     made = upload("fragen.csv", table.encode("cp1252"), format="columns", mapping=mapping)
-    run = finish(pair_import_start(pair_import=made, by=owner))
+    run = supervised(pair_import_start(pair_import=made, by=owner))
     (pair,) = Pair.objects.all()
     assert (pair.question, pair.answer, pair.topic, pair.extra) == ("Wann wechseln?", "Jährlich; oder früher.", "Motor", {"Nr": "2"})
     (bad,) = selectors.bad_rows(run)
     assert (bad.line, "5 cells where the table has 4 columns" in bad.message) == (2, True)
 
 
-def test_preference_rows_bring_their_rejected_answer(upload, owner):
+def test_preference_rows_bring_their_rejected_answer(upload, owner, supervised):
     made = upload("dpo.jsonl", lines({"prompt": "Q?", "chosen": "Good.", "rejected": "Bad."}))
-    finish(pair_import_start(pair_import=made, by=owner))
+    supervised(pair_import_start(pair_import=made, by=owner))
     pair = Pair.objects.get()
     assert (pair.answer, pair.rejected, pair.fork) == ("Good.", [{"role": "assistant", "content": "Bad."}], 1)
 
 
-def test_sources_hold_where_their_document_is_here_and_are_kept_aside_where_it_is_not(upload, owner, project):
+def test_sources_hold_where_their_document_is_here_and_are_kept_aside_where_it_is_not(upload, owner, project, supervised):
     version = make_document(project, "a.md", text_with(3, "a"))
     here = {"document": str(version.document_id), "version": str(version.pk), "page": 1, "start": 0, "end": 8, "evidence": "Sentence"}
     other = {**here, "version": str(version.document_id)}
     broken = {**here, "version": "no id", "start": "x"}
     made = upload("with-sources.jsonl", lines(*({**ROWS[place], "sources": [one]} for place, one in enumerate([here, other, broken]))))
-    finish(pair_import_start(pair_import=made, by=owner))
+    supervised(pair_import_start(pair_import=made, by=owner))
     one, two, three = Pair.objects.order_by("artifact_row")
     assert one.sources == [here] and one.version_id == version.pk and "sources" not in one.extra
     assert two.sources == [] and two.extra["sources"] == [other]
     assert three.sources == [] and three.extra["sources"] == [broken]
 
 
-def test_the_same_question_twice_comes_in_twice(upload, owner):
-    finish(pair_import_start(pair_import=upload("twice.jsonl", lines(ROWS[0], ROWS[0])), by=owner))
+def test_the_same_question_twice_comes_in_twice(upload, owner, supervised):
+    supervised(pair_import_start(pair_import=upload("twice.jsonl", lines(ROWS[0], ROWS[0])), by=owner))
     assert Pair.objects.filter(question="Question 1?").count() == 2
 
 
-def test_a_file_without_a_single_good_row_ends_in_a_report_and_may_be_tried_again(upload, owner):
+def test_a_file_without_a_single_good_row_ends_in_a_report_and_may_be_tried_again(upload, owner, supervised):
     made = upload("wrong.jsonl", lines({"text": "no pair"}), format="messages")
-    run = finish(pair_import_start(pair_import=made, by=owner))
+    run = supervised(pair_import_start(pair_import=made, by=owner))
     assert (run.status, Pair.objects.count()) == (Status.SUCCEEDED, 0)
     made = selectors.imports_of(made.project).get()
     pair_import_set(pair_import=made, settings=ImportSettings(format="columns", mapping={"text": "question"}))
     assert pair_import_start(pair_import=made, by=owner).pk != run.pk
 
 
-def test_a_file_is_imported_once(upload, owner):
+def test_a_file_is_imported_once(upload, owner, supervised):
     made = upload("faq.jsonl", lines(*ROWS))
-    finish(pair_import_start(pair_import=made, by=owner))
+    supervised(pair_import_start(pair_import=made, by=owner))
     made = selectors.imports_of(made.project).get()
     with pytest.raises(PairImportError, match="imported already"):
         pair_import_start(pair_import=made, by=owner)
@@ -169,12 +162,12 @@ def test_of_two_people_who_start_at_once_one_is_first(upload, owner):
 
 
 @pytest.fixture
-def imported(upload, owner) -> PairImport:
+def imported(upload, owner, supervised) -> PairImport:
     """Five rows of a table, the second of them read as "Reisst nicht" by a wrong encoding, imported by a run that has ended."""
     table = "Frage;Antwort\n" + "".join(f"Frage {n}?;{'Reißt nicht' if n == 2 else f'Antwort {n}'}\n" for n in range(1, 6))
     mapping = {"Frage": "question", "Antwort": "answer"}
     made = upload("fragen.csv", table.encode(), format="columns", mapping=mapping, encoding="cp1252")
-    finish(pair_import_start(pair_import=made, by=owner))
+    supervised(pair_import_start(pair_import=made, by=owner))
     return selectors.imports_of(made.project).get()
 
 
@@ -204,35 +197,35 @@ def test_a_run_whose_file_was_removed_leads_to_where_files_are_imported(client_f
     assert answer.headers["Location"] == reverse("curation:imports", args=[run.project.slug])
 
 
-def test_importing_again_with_the_same_settings_brings_nothing_in_and_touches_nothing(client_for, engineer, imported):
+def test_importing_again_with_the_same_settings_brings_nothing_in_and_touches_nothing(client_for, engineer, imported, supervised):
     decided = Pair.objects.get(question="Frage 3?")
     Pair.objects.filter(pk=decided.pk).update(status=PairStatus.APPROVED, answer="Mended by hand")
     before = list(Pair.objects.order_by("pk").values())
     client, url = client_for(engineer), imported.get_absolute_url()
     assert client.post(url, {"action": "start", "encoding": "cp1252", "header": "on", "again": "1"}).status_code == 302
     imported.refresh_from_db()
-    assert finish(imported.run).status == Status.SUCCEEDED
+    assert supervised(imported.run).status == Status.SUCCEEDED
     assert list(Pair.objects.order_by("pk").values()) == before
     assert "0 of 5 pairs are new in the table" in client.get(url).content.decode()
 
 
-def test_rows_that_read_differently_come_in_beside_the_earlier_ones_and_only_they(client_for, engineer, imported):
+def test_rows_that_read_differently_come_in_beside_the_earlier_ones_and_only_they(client_for, engineer, imported, supervised):
     assert Pair.objects.get(question="Frage 2?").answer == "ReiÃŸt nicht"
     client, url = client_for(engineer), imported.get_absolute_url()
     for _ in range(2):
         client.post(url, {"action": "start", "encoding": "utf-8", "header": "on", "again": "1"})
         imported.refresh_from_db()
-        finish(imported.run)
+        supervised(imported.run)
     answers = list(Pair.objects.filter(question="Frage 2?").order_by("created_at").values_list("answer", flat=True))
     assert answers == ["ReiÃŸt nicht", "Reißt nicht"] and Pair.objects.count() == 6
 
 
-def test_trying_again_leaves_the_table_alone_and_the_settings_open(client_for, engineer, imported):
+def test_trying_again_leaves_the_table_alone_and_the_settings_open(client_for, engineer, imported, supervised):
     client, url = client_for(engineer), imported.get_absolute_url()
     answer = client.post(url, {"action": "try", "encoding": "utf-8", "header": "on", "again": "1"})
     assert answer.headers["Location"] == f"{url}?again=1"
     imported.refresh_from_db()
-    finish(imported.dry_run)
+    supervised(imported.dry_run)
     page = client.get(f"{url}?again=1").content.decode()
     assert "has brought nothing into the table" in page and "Import again</button>" in page and Pair.objects.count() == 5
     assert 'id="run-outputs"' in page  # where run-stream.js opens the buttons again that the trial had closed
@@ -245,20 +238,20 @@ def test_importing_again_takes_a_press_on_the_page_that_says_what_it_does(client
     assert Run.objects.filter(stage="import_pairs").count() == 1
 
 
-def test_an_import_that_ended_half_way_brings_in_the_rest(upload, owner):
+def test_an_import_that_ended_half_way_brings_in_the_rest(upload, owner, supervised):
     made = upload("faq.jsonl", lines(*ROWS, ROWS[0]))
-    first = finish(pair_import_start(pair_import=made, by=owner))
+    first = supervised(pair_import_start(pair_import=made, by=owner))
     Pair.objects.filter(artifact_row__gt=2).delete()  # the supervisor died while it took the rows in
     Run.objects.filter(pk=first.pk).update(status=Status.FAILED)
     made = selectors.imports_of(made.project).get()
-    finish(pair_import_start(pair_import=made, by=owner))
+    supervised(pair_import_start(pair_import=made, by=owner))
     found = Pair.objects.order_by("artifact_row", "created_at").values_list("made_by", flat=True)
     assert sorted(found) == [f"faq.jsonl, line {number}" for number in range(1, 7)]
 
 
-def test_the_same_file_uploaded_again_is_another_file(upload, owner):
+def test_the_same_file_uploaded_again_is_another_file(upload, owner, supervised):
     for _ in range(2):
-        finish(pair_import_start(pair_import=upload("faq.jsonl", lines(*ROWS)), by=owner))
+        supervised(pair_import_start(pair_import=upload("faq.jsonl", lines(*ROWS)), by=owner))
     assert Pair.objects.count() == 10
 
 
@@ -299,19 +292,19 @@ def test_what_is_no_file_of_pairs_is_refused_with_the_reason(project, owner, nam
 
 
 @pytest.mark.parametrize("name", ["artifact.json", "table.json", "=cmd.json", "<script>alert(1)</script>.json"])
-def test_a_file_of_any_name_is_kept_as_it_came(upload, owner, client_for, name):
+def test_a_file_of_any_name_is_kept_as_it_came(upload, owner, client_for, name, supervised):
     content = json.dumps(ROWS).encode()
     made = upload(name, content)
     assert selectors.table_file(made).read_bytes() == content
-    finish(pair_import_start(pair_import=made, by=owner))
+    supervised(pair_import_start(pair_import=made, by=owner))
     assert Pair.objects.filter(made_by=f"{made.name}, line 1").count() == 5
     page = client_for(owner).get(made.get_absolute_url()).content.decode()
     assert "<script>alert" not in page
 
 
-def test_removing_an_upload_takes_the_file_and_leaves_the_pairs(upload, owner):
+def test_removing_an_upload_takes_the_file_and_leaves_the_pairs(upload, owner, supervised):
     made = upload("faq.jsonl", lines(*ROWS))
-    finish(pair_import_start(pair_import=made, by=owner))
+    supervised(pair_import_start(pair_import=made, by=owner))
     made = selectors.imports_of(made.project).get()
     pair_import_remove(pair_import=made, by=owner)
     assert not artifact_path(made.artifact).exists()
@@ -345,7 +338,7 @@ def test_a_broken_file_says_so_and_breaks_nothing(tmp_path, name, content):
 # --- pages ---
 
 
-def test_an_engineer_uploads_looks_and_imports(client_for, engineer, project):
+def test_an_engineer_uploads_looks_and_imports(client_for, engineer, project, supervised):
     client = client_for(engineer)
     file = SimpleUploadedFile("faq.csv", "question,answer,Abteilung\nWas?,=1+1,Einkauf\n<script>x</script>,ä,\n".encode())
     answer = client.post(reverse("curation:import_new", args=[project.slug]), {"file": file}).json()
@@ -368,7 +361,7 @@ def test_an_engineer_uploads_looks_and_imports(client_for, engineer, project):
     assert page.context["lines"][0].pair.topic == "Einkauf"
     assert client.post(answer["url"], {**changed, "action": "start"}).status_code == 302
     made = PairImport.objects.get()
-    finish(made.run)
+    supervised(made.run)
     assert Pair.objects.get(question="Was?").topic == "Einkauf"
     page = client.get(answer["url"])
     assert page.context["imported"] and page.context["report"].good == 2
@@ -382,9 +375,9 @@ def test_a_refused_upload_answers_in_words(client_for, engineer, project):
     assert client_for(engineer).post(url).status_code == 400
 
 
-def test_rows_left_out_can_be_downloaded_without_running_anything(client_for, engineer, upload):
+def test_rows_left_out_can_be_downloaded_without_running_anything(client_for, engineer, upload, supervised):
     made = upload("faq.jsonl", lines(ROWS[0], b"=cmd|calc"))
-    finish(pair_import_start(pair_import=made, by=engineer))
+    supervised(pair_import_start(pair_import=made, by=engineer))
     answer = client_for(engineer).get(reverse("curation:import_errors", args=[made.project.slug, made.pk]))
     heads, row = b"".join(answer.streaming_content).decode().splitlines()
     assert heads == "line,column,what is wrong,text"

@@ -10,7 +10,6 @@ from curation.services.writing import PairError
 from retrieval.stores import StoreError
 from runs.models import Run, Status
 from runs.services import RunError
-from runs.supervising import supervise
 from tests.curation.test_contexts import asked  # noqa: F401 (fixture)
 from tests.retrieval.conftest import chunks_artifact, embedder, library, read, uploaded  # noqa: F401 (fixtures)
 
@@ -21,13 +20,11 @@ def forgotten(project):
     cache.delete(f"raft:{project.pk}")
 
 
-@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_rows_with_their_passages_come_into_the_table(project, owner, asked, embedder):  # noqa: F811
+def test_rows_with_their_passages_come_into_the_table(project, owner, asked, embedder, supervised):  # noqa: F811
     run = raft.raft_run(project=project, by=owner, pairs=[str(asked.pk)], params={"distractors": 2, "oracle_share": 1})
     assert raft.gathering_of(project).run == str(run.pk)
-    supervise(run.pk)
-    run.refresh_from_db()
+    supervised(run)
     assert run.status == Status.SUCCEEDED, run.error
     made = Pair.objects.get(origin=Origin.AUGMENTED)
     assert made.parent == asked and made.shape == "raft" and made.question.endswith("What does generator.send do?")

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.engine.serving import Serving, serving
-from tests.engine.stage_running import base_model, dataset_of, run, topics, trained  # noqa: F401
+from tests.engine.stage_running import base_model, dataset_of, engine_run, topics, trained  # noqa: F401
 
 
 @pytest.fixture(scope="session")

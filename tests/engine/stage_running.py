@@ -66,8 +66,8 @@ def run_stage(folder: Path, spec: Spec, *, expect: int | None = 0, **environment
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Outcome]:
-    """``run(stage, params, inputs, …)`` in a fresh folder; ``expect`` is the exit code."""
+def engine_run(tmp_path: Path) -> Callable[..., Outcome]:
+    """``engine_run(stage, params, inputs, …)`` in a fresh folder; ``expect`` is the exit code."""
     counter = iter(range(100))
 
     def start(

@@ -60,7 +60,9 @@ def facts(outcome: Outcome) -> dict[str, Any]:
     return outcome.of("artifact")[0]["facts"]
 
 
-def test_paraphrases_know_their_parent_and_near_copies_are_left_out(run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
+def test_paraphrases_know_their_parent_and_near_copies_are_left_out(
+    engine_run: Callable[..., Outcome], rows_in: Callable[..., Path]
+) -> None:
     said = [
         {"question": "Who must be told of torn or broken gloves in the first 24 hours?", "answer": "x"},
         {"question": "To whom are the broken gloves reported within 24 hours?", "answer": "x"},
@@ -68,7 +70,7 @@ def test_paraphrases_know_their_parent_and_near_copies_are_left_out(run: Callabl
         {"question": "Who must be told of torn or broken gloves in the first 24 hours?", "answer": "x"},
     ]
     with chat_server(lambda text, number: json.dumps(said)) as server:
-        outcome = run("augment_pairs", {**QUICK, "per_pair": 4}, {"pairs": rows_in(pair())}, **server.environment)
+        outcome = engine_run("augment_pairs", {**QUICK, "per_pair": 4}, {"pairs": rows_in(pair())}, **server.environment)
     (row,) = made(outcome)
     assert row.question == said[0]["question"] and row.answer == EVIDENCE
     assert row.parent == "p0" and row.topic == "Gloves" and row.sources[0]["evidence"] == EVIDENCE
@@ -76,25 +78,25 @@ def test_paraphrases_know_their_parent_and_near_copies_are_left_out(run: Callabl
     assert facts(outcome)["origin"] == "augmented" and facts(outcome)["made_by"] == "augment_pairs (paraphrase), writer-1"
 
 
-def test_an_answer_in_other_words_has_to_be_supported(run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
+def test_an_answer_in_other_words_has_to_be_supported(engine_run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
     said = [
         {"question": "Who hears of broken gloves inside 24 hours?", "answer": "The safety officer, within 24 hours."},
         {"question": "Broken gloves: whom do I tell in 24 hours?", "answer": "Call the fire brigade and leave the building."},
     ]
     with chat_server(lambda text, number: json.dumps(said)) as server:
-        outcome = run("augment_pairs", {**QUICK, "answers": True}, {"pairs": rows_in(pair())}, **server.environment)
+        outcome = engine_run("augment_pairs", {**QUICK, "answers": True}, {"pairs": rows_in(pair())}, **server.environment)
     assert [row.answer for row in made(outcome)] == ["The safety officer, within 24 hours."]
     assert facts(outcome)["rejected"] == {"not supported": 1}
 
 
-def test_templates_need_no_model_and_fill_every_slot(run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
+def test_templates_need_no_model_and_fill_every_slot(engine_run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
     params = {
         "method": "template",
         "per_pair": 6,
         "templates": "In the {department}, {question}\nTopic {topic}: {question}",
         "slots": "department = ward | clinic",
     }
-    outcome = run("augment_pairs", params, {"pairs": rows_in(pair(), pair(1, question="Are gloves washed?", topic=""))})
+    outcome = engine_run("augment_pairs", params, {"pairs": rows_in(pair(), pair(1, question="Are gloves washed?", topic=""))})
     asked = [row.question for row in made(outcome)]
     assert asked == [
         f"In the ward, {QUESTION}",
@@ -106,10 +108,12 @@ def test_templates_need_no_model_and_fill_every_slot(run: Callable[..., Outcome]
     assert [row.parent for row in made(outcome)] == ["p0"] * 3 + ["p1"] * 2
 
 
-def test_a_pair_that_holds_a_slot_is_filled_in_question_and_answer(run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
+def test_a_pair_that_holds_a_slot_is_filled_in_question_and_answer(
+    engine_run: Callable[..., Outcome], rows_in: Callable[..., Path]
+) -> None:
     source = pair(question="Who leads the {unit}?", answer="The head of the {unit}.")
     params = {"method": "template", "per_pair": 9, "slots": "unit = laboratory | pharmacy"}
-    outcome = run("augment_pairs", params, {"pairs": rows_in(source)})
+    outcome = engine_run("augment_pairs", params, {"pairs": rows_in(source)})
     assert [(row.question, row.answer) for row in made(outcome)] == [
         ("Who leads the laboratory?", "The head of the laboratory."),
         ("Who leads the pharmacy?", "The head of the pharmacy."),
@@ -125,14 +129,14 @@ def test_a_pair_that_holds_a_slot_is_filled_in_question_and_answer(run: Callable
     ],
 )
 def test_a_template_that_cannot_be_read_says_which_line(
-    run: Callable[..., Outcome], rows_in: Callable[..., Path], params: dict[str, str], says: str
+    engine_run: Callable[..., Outcome], rows_in: Callable[..., Path], params: dict[str, str], says: str
 ) -> None:
-    outcome = run("augment_pairs", {"method": "template", **params}, {"pairs": rows_in(pair())}, expect=20)
+    outcome = engine_run("augment_pairs", {"method": "template", **params}, {"pairs": rows_in(pair())}, expect=20)
     error = outcome.of("error")[0]
     assert says in error["message"] and error["mend"]
 
 
-def test_back_translation_goes_through_the_other_language(run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
+def test_back_translation_goes_through_the_other_language(engine_run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
     def talk(text: str, number: int) -> str:
         if "Translate into French" in text:
             return "Qui doit être informé des gants cassés sous 24 heures ?"
@@ -141,12 +145,12 @@ def test_back_translation_goes_through_the_other_language(run: Callable[..., Out
 
     with chat_server(talk) as server:
         params = {**QUICK, "method": "back_translation", "language": "French"}
-        outcome = run("augment_pairs", params, {"pairs": rows_in(pair())}, **server.environment)
+        outcome = engine_run("augment_pairs", params, {"pairs": rows_in(pair())}, **server.environment)
     assert [row.question for row in made(outcome)] == ["Who must be informed about damaged gloves under 24 hours?"]
     assert len(server.asked) == 2
 
 
-def test_variants_quote_another_place_of_the_same_passage(run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
+def test_variants_quote_another_place_of_the_same_passage(engine_run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
     quote = "Gloves are washed at 60 degrees in the cellar of the house"
     said = [
         {"question": "How hot are gloves washed, and where?", "answer": "They are washed at 60 degrees in the cellar.", "quote": quote},
@@ -157,7 +161,7 @@ def test_variants_quote_another_place_of_the_same_passage(run: Callable[..., Out
         },
     ]
     with chat_server(lambda text, number: json.dumps(said)) as server:
-        outcome = run("augment_pairs", {**QUICK, "method": "variants"}, {"pairs": rows_in(pair())}, **server.environment)
+        outcome = engine_run("augment_pairs", {**QUICK, "method": "variants"}, {"pairs": rows_in(pair())}, **server.environment)
     (row,) = made(outcome)
     (source,) = row.sources
     document = "." * 100 + CONTEXT
@@ -165,15 +169,15 @@ def test_variants_quote_another_place_of_the_same_passage(run: Callable[..., Out
     assert row.parent == "p0" and facts(outcome)["rejected"] == {"quote not found": 1}
 
 
-def test_others_questions_are_not_asked_again(run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
+def test_others_questions_are_not_asked_again(engine_run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
     others = rows_in(pair(7, question="Who must be told of torn or broken gloves in the first 24 hours?"), name="others")
     said = [{"question": "Who must be told of the torn or broken gloves in the first 24 hours?", "answer": ""}]
     with chat_server(lambda text, number: json.dumps(said)) as server:
-        outcome = run("augment_pairs", QUICK, {"pairs": rows_in(pair()), "others": others}, expect=20, **server.environment)
+        outcome = engine_run("augment_pairs", QUICK, {"pairs": rows_in(pair()), "others": others}, expect=20, **server.environment)
     assert "nearly a copy: 1" in outcome.of("error")[0]["message"]
 
 
-def test_nonsense_and_failures_do_not_end_the_rest(run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
+def test_nonsense_and_failures_do_not_end_the_rest(engine_run: Callable[..., Outcome], rows_in: Callable[..., Path]) -> None:
     def talk(text: str, number: int) -> str | tuple[int, str]:
         topic = text.split("Question: About ")[1].split(",")[0]
         replies: list[str | tuple[int, str]] = ["no idea", (400, '{"error": {"message": "no"}}'), '[{"question": "half']
@@ -183,6 +187,6 @@ def test_nonsense_and_failures_do_not_end_the_rest(run: Callable[..., Outcome], 
 
     rows = [pair(n, question=f"About {n}, to whom is it reported?") for n in range(12)]
     with chat_server(talk) as server:
-        outcome = run("augment_pairs", {**QUICK, "per_pair": 1}, {"pairs": rows_in(*rows)}, **server.environment)
+        outcome = engine_run("augment_pairs", {**QUICK, "per_pair": 1}, {"pairs": rows_in(*rows)}, **server.environment)
     assert len(made(outcome)) == 3
     assert facts(outcome)["rejected"] == {"no JSON": 6} and facts(outcome)["failed"] == {"refused": 3}

@@ -41,10 +41,12 @@ def findings(outcome: Outcome) -> list[dict[str, Any]]:
     return [json.loads(one) for one in (outcome.output("report") / "findings.jsonl").read_text("utf-8").splitlines()]
 
 
-def test_it_hands_over_a_report_findings_and_a_map_and_tells_each_check_as_it_goes(run: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_it_hands_over_a_report_findings_and_a_map_and_tells_each_check_as_it_goes(
+    engine_run: Callable[..., Outcome], tmp_path: Path
+) -> None:
     bad = line(99, "What is empty?", "N/A", decided="person", topic="topic 1")
     documents = [{"id": "d", "version": "v", "name": "bare.md", "chunks": 2, "characters": 80}]
-    outcome = run("check_pairs", {}, {"pairs": rows(tmp_path / "rows", [*good(), bad], documents)})
+    outcome = engine_run("check_pairs", {}, {"pairs": rows(tmp_path / "rows", [*good(), bad], documents)})
     manifest.verify(outcome.output("report"))
     told = report(outcome)
     by_key = {check["key"]: check for check in told["checks"]}
@@ -59,15 +61,15 @@ def test_it_hands_over_a_report_findings_and_a_map_and_tells_each_check_as_it_go
     assert {event["unit"] for event in outcome.of("progress")} == {"pairs"}
 
 
-def test_the_same_input_gives_the_same_report(run: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_report(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
     given = rows(tmp_path / "rows", [*good(), line(40, "What does the list 0 keep, please?", good()[0]["messages"][1]["content"])])
-    first, second = (run("check_pairs", {}, {"pairs": given}, seed=3) for _ in range(2))
+    first, second = (engine_run("check_pairs", {}, {"pairs": given}, seed=3) for _ in range(2))
     assert findings(first) == findings(second)
     assert {**report(first), "seconds": 0} == {**report(second), "seconds": 0}
 
 
 @pytest.mark.slow
-def test_with_an_embedding_model_it_finds_the_same_in_other_words(run: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_with_an_embedding_model_it_finds_the_same_in_other_words(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
     one = line(
         50, "What is a generator used for?", "A generator produces values one at a time, so that a long sequence never lies in memory."
     )
@@ -75,14 +77,14 @@ def test_with_an_embedding_model_it_finds_the_same_in_other_words(run: Callable[
         51, "Why would somebody write generators?", "Generators yield one value at a time: a long sequence is never held in memory."
     )
     with embedding_server() as environment:
-        outcome = run("check_pairs", {}, {"pairs": rows(tmp_path / "rows", [*good(), one, other])}, **environment)
+        outcome = engine_run("check_pairs", {}, {"pairs": rows(tmp_path / "rows", [*good(), one, other])}, **environment)
     found = [finding for finding in findings(outcome) if finding["check"] == "meaning_duplicates"]
     assert any({finding["pair"], finding["other"]} == {"row-50", "row-51"} for finding in found)
 
 
-def test_an_embedding_model_that_does_not_answer_is_a_warning_not_a_failure(run: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_an_embedding_model_that_does_not_answer_is_a_warning_not_a_failure(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
     nobody = {"STUDIO_EMBEDDINGS_URL": "http://127.0.0.1:9/v1", "STUDIO_EMBEDDINGS_TOKEN": "t", "STUDIO_EMBEDDINGS_MODEL": "m"}
-    outcome = run("check_pairs", {}, {"pairs": rows(tmp_path / "rows", good(12))}, **nobody)
+    outcome = engine_run("check_pairs", {}, {"pairs": rows(tmp_path / "rows", good(12))}, **nobody)
     assert outcome.of("warning")[0]["code"] == "unreachable"
     assert "No embedding model" in next(one["note"] for one in report(outcome)["checks"] if one["key"] == "meaning_duplicates")
 
@@ -90,8 +92,10 @@ def test_an_embedding_model_that_does_not_answer_is_a_warning_not_a_failure(run:
 @pytest.mark.parametrize(
     ("text", "where"), [("", "pairs.jsonl"), ('{"id": 1}\n', "pairs.jsonl, line 1"), ("{broken\n", "pairs.jsonl, line 1")]
 )
-def test_an_input_that_is_no_pairs_is_refused_with_its_place(run: Callable[..., Outcome], tmp_path: Path, text: str, where: str) -> None:
+def test_an_input_that_is_no_pairs_is_refused_with_its_place(
+    engine_run: Callable[..., Outcome], tmp_path: Path, text: str, where: str
+) -> None:
     folder = rows(tmp_path / "rows", [])
     (folder / "pairs.jsonl").write_text(text, "utf-8")
-    outcome = run("check_pairs", {}, {"pairs": folder}, expect=20)
+    outcome = engine_run("check_pairs", {}, {"pairs": folder}, expect=20)
     assert outcome.of("error")[0]["where"] == where and outcome.of("error")[0]["mend"]

@@ -9,9 +9,9 @@ from tests.engine.stage_running import Outcome
 QUICK = {"test_rows": 6, "answer_rows": 2, "general_questions": 4, "max_new_tokens": 8}
 
 
-def test_it_compares_base_and_tuned_row_by_row(trained: Outcome, run: Callable, base_model: Path, topics: Path) -> None:
+def test_it_compares_base_and_tuned_row_by_row(trained: Outcome, engine_run: Callable, base_model: Path, topics: Path) -> None:
     inputs = {"model": base_model, "adapter": trained.output("adapter"), "dataset": topics}
-    outcome = run("evaluate", QUICK, inputs)
+    outcome = engine_run("evaluate", QUICK, inputs)
     report = json.loads((outcome.output("report") / "report.json").read_text())
     for who in ("base", "tuned"):
         assert set(report[who]) == {"loss", "perplexity", "token_f1", "rouge_l", "general_loss", "mmlu"}
@@ -35,15 +35,15 @@ def test_it_compares_base_and_tuned_row_by_row(trained: Outcome, run: Callable, 
     assert names[1:5] == ["base_loss", "base_answers", "base_general", "base_mmlu"]
 
 
-def test_it_scores_a_model_alone(run: Callable, base_model: Path, topics: Path) -> None:
-    outcome = run("evaluate", QUICK | {"general_questions": 2}, {"model": base_model, "dataset": topics})
+def test_it_scores_a_model_alone(engine_run: Callable, base_model: Path, topics: Path) -> None:
+    outcome = engine_run("evaluate", QUICK | {"general_questions": 2}, {"model": base_model, "dataset": topics})
     report = json.loads((outcome.output("report") / "report.json").read_text())
     assert report["tuned"] is None
     assert report["gain"] is None
     assert report["base"]["perplexity"]["value"] > 1
 
 
-def test_it_refuses_a_dataset_without_test_pairs(run: Callable, base_model: Path, dataset_of: Callable) -> None:
+def test_it_refuses_a_dataset_without_test_pairs(engine_run: Callable, base_model: Path, dataset_of: Callable) -> None:
     dataset = dataset_of(train=[("a?", "b")])
-    outcome = run("evaluate", QUICK, {"model": base_model, "dataset": dataset}, expect=20)
+    outcome = engine_run("evaluate", QUICK, {"model": base_model, "dataset": dataset}, expect=20)
     assert outcome.of("error")[0]["code"] == "no_test_pairs"

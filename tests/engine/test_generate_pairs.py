@@ -60,9 +60,9 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
     return outcome.of("artifact")[0]["facts"]
 
 
-def test_each_pair_quotes_its_passage_and_says_where(run: Callable[..., Outcome], chunks: Path) -> None:
+def test_each_pair_quotes_its_passage_and_says_where(engine_run: Callable[..., Outcome], chunks: Path) -> None:
     with chat_server(honest) as server:
-        outcome = run(
+        outcome = engine_run(
             "generate_pairs", {**QUICK, "total": 6, "personas": "a new nurse", "parallel": 1}, {"chunks": chunks}, **server.environment
         )
     rows = rows_of(outcome)
@@ -80,9 +80,9 @@ def test_each_pair_quotes_its_passage_and_says_where(run: Callable[..., Outcome]
     assert max(outcome.metric("accepted").values()) == 6 and outcome.of("sample")
 
 
-def test_every_kind_is_asked_and_the_unanswerable_are_verified(run: Callable[..., Outcome], chunks: Path) -> None:
+def test_every_kind_is_asked_and_the_unanswerable_are_verified(engine_run: Callable[..., Outcome], chunks: Path) -> None:
     with chat_server(honest) as server:
-        outcome = run("generate_pairs", {"wait": 0.01, "evolve": 2, "total": 28}, {"chunks": chunks}, seed=3, **server.environment)
+        outcome = engine_run("generate_pairs", {"wait": 0.01, "evolve": 2, "total": 28}, {"chunks": chunks}, seed=3, **server.environment)
     rows = rows_of(outcome)
     kinds = facts_of(outcome)["kinds"]
     assert set(kinds) == {"factual", "procedural", "comparison", "cause", "definition", "scenario", "unanswerable"}
@@ -92,7 +92,7 @@ def test_every_kind_is_asked_and_the_unanswerable_are_verified(run: Callable[...
     assert "do not state" in unanswerable.answer and unanswerable.sources[0]["evidence"].startswith("The ward keeps")
 
 
-def test_an_unanswerable_question_that_its_passage_answers_is_rejected(run: Callable[..., Outcome], chunks: Path) -> None:
+def test_an_unanswerable_question_that_its_passage_answers_is_rejected(engine_run: Callable[..., Outcome], chunks: Path) -> None:
     def talk(text: str, number: int) -> str:
         if "NOT STATED" in text:
             return "In the blue cupboard beside the door."
@@ -100,7 +100,7 @@ def test_an_unanswerable_question_that_its_passage_answers_is_rejected(run: Call
 
     params = {**QUICK, "kinds": ["unanswerable", "factual"], "total": 16}
     with chat_server(talk) as server:
-        outcome = run("generate_pairs", params, {"chunks": chunks}, **server.environment)
+        outcome = engine_run("generate_pairs", params, {"chunks": chunks}, **server.environment)
     facts = facts_of(outcome)
     assert facts["rejected"]["answered by its passage"] >= 8 and "unanswerable" not in facts["kinds"]
 
@@ -123,33 +123,37 @@ def test_an_unanswerable_question_that_its_passage_answers_is_rejected(run: Call
         ),
     ],
 )
-def test_what_does_not_stand_is_counted_and_the_rest_goes_on(run: Callable[..., Outcome], chunks: Path, said: str, reason: str) -> None:
+def test_what_does_not_stand_is_counted_and_the_rest_goes_on(
+    engine_run: Callable[..., Outcome], chunks: Path, said: str, reason: str
+) -> None:
     with chat_server(lambda text, number: said if number % 2 else honest(text, number)) as server:
-        outcome = run("generate_pairs", {**QUICK, "total": 8}, {"chunks": chunks}, **server.environment)
+        outcome = engine_run("generate_pairs", {**QUICK, "total": 8}, {"chunks": chunks}, **server.environment)
     facts = facts_of(outcome)
     assert facts["pairs"] == 4 and facts["rejected"] == {reason: 4} and facts["partial"]
     assert [warning["code"] for warning in outcome.of("warning")] == ["fewer"]
 
 
-def test_half_json_keeps_what_is_whole(run: Callable[..., Outcome], chunks: Path) -> None:
+def test_half_json_keeps_what_is_whole(engine_run: Callable[..., Outcome], chunks: Path) -> None:
     def talk(text: str, number: int) -> str:
         return "```json\n" + honest(text, number).rstrip("]") + ', {"question": "And what about the se'
 
     with chat_server(talk) as server:
-        outcome = run("generate_pairs", {**QUICK, "total": 4, "per_call": 2}, {"chunks": chunks}, **server.environment)
+        outcome = engine_run("generate_pairs", {**QUICK, "total": 4, "per_call": 2}, {"chunks": chunks}, **server.environment)
     assert len(rows_of(outcome)) == 4
 
 
 @pytest.mark.parametrize("failure", [(429, '{"error": {"message": "slow down"}}'), (503, "busy"), (200, "no json at all"), (500, "")])
-def test_a_server_that_fails_now_and_then_is_asked_again(run: Callable[..., Outcome], chunks: Path, failure: tuple[int, str]) -> None:
+def test_a_server_that_fails_now_and_then_is_asked_again(
+    engine_run: Callable[..., Outcome], chunks: Path, failure: tuple[int, str]
+) -> None:
     with chat_server(lambda text, number: failure if number % 2 == 0 else honest(text, number)) as server:
-        outcome = run("generate_pairs", {**QUICK, "total": 8, "parallel": 1}, {"chunks": chunks}, **server.environment)
+        outcome = engine_run("generate_pairs", {**QUICK, "total": 8, "parallel": 1}, {"chunks": chunks}, **server.environment)
     facts = facts_of(outcome)
     assert facts["pairs"] == 8 and facts["tried_again"] >= 8 and facts["failed"] == {}
     assert facts["calls"] == len(server.asked)  # tries are paid for, too
 
 
-def test_a_reply_that_does_not_come_is_given_up_and_the_rest_goes_on(run: Callable[..., Outcome], chunks: Path) -> None:
+def test_a_reply_that_does_not_come_is_given_up_and_the_rest_goes_on(engine_run: Callable[..., Outcome], chunks: Path) -> None:
     def talk(text: str, number: int) -> str:
         if "needles" in text:
             time.sleep(3)
@@ -157,38 +161,39 @@ def test_a_reply_that_does_not_come_is_given_up_and_the_rest_goes_on(run: Callab
 
     with chat_server(talk) as server:
         params = {**QUICK, "total": 8, "seconds": 0.7, "tries": 2}
-        outcome = run("generate_pairs", params, {"chunks": chunks}, **server.environment)
+        outcome = engine_run("generate_pairs", params, {"chunks": chunks}, **server.environment)
     facts = facts_of(outcome)
     assert facts["pairs"] == 7 and facts["failed"] == {"timeout": 1} and facts["tried_again"] == 1
 
 
-def test_the_budget_holds_for_calls_tokens_and_money(run: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_the_budget_holds_for_calls_tokens_and_money(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
     chunks = chunks_of(tmp_path / "many", 40)
     for limit in ({"max_calls": 5}, {"max_tokens": 4000}, {"max_cost": 0.01, "price_in": 2, "price_out": 6}):
         with chat_server(honest) as server:
             params = {**QUICK, "total": 40, "answer_tokens": 200, **limit}
-            facts = facts_of(run("generate_pairs", params, {"chunks": chunks}, **server.environment))
+            facts = facts_of(engine_run("generate_pairs", params, {"chunks": chunks}, **server.environment))
         assert 0 < facts["pairs"] < 40 and facts["partial"]
         assert facts["calls"] <= limit.get("max_calls", 1000)
         assert facts["tokens_in"] + facts["tokens_out"] <= limit.get("max_tokens", 2_000_000)
         assert facts["cost"] <= limit.get("max_cost", 0)
 
 
-def test_a_wrong_key_ends_it_at_once_and_says_what_to_do(run: Callable[..., Outcome], chunks: Path) -> None:
+def test_a_wrong_key_ends_it_at_once_and_says_what_to_do(engine_run: Callable[..., Outcome], chunks: Path) -> None:
     with chat_server(lambda text, number: (401, '{"error": {"message": "bad key"}}')) as server:
-        outcome = run("generate_pairs", {**QUICK, "total": 8}, {"chunks": chunks}, expect=20, **server.environment)
+        outcome = engine_run("generate_pairs", {**QUICK, "total": 8}, {"chunks": chunks}, expect=20, **server.environment)
     error = outcome.of("error")[0]
     assert error["code"] == "endpoint_token" and error["mend"] and len(server.asked) <= 3
 
 
-def test_a_server_that_dies_half_way_leaves_what_was_made(run: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_server_that_dies_half_way_leaves_what_was_made(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
     chunks = chunks_of(tmp_path / "many", 40)
     with chat_server(lambda text, number: honest(text, number) if number < 5 else (500, "")) as server:
-        outcome = run("generate_pairs", {**QUICK, "total": 40, "tries": 1}, {"chunks": chunks}, **server.environment)
+        outcome = engine_run("generate_pairs", {**QUICK, "total": 40, "tries": 1}, {"chunks": chunks}, **server.environment)
     assert len(rows_of(outcome)) == 5 and facts_of(outcome)["partial"]
     assert outcome.of("warning")[0]["code"] == "endpoint_server" and len(server.asked) < 20
 
 
+@pytest.mark.slow
 def test_stopping_keeps_what_was_made(tmp_path: Path) -> None:
     chunks = chunks_of(tmp_path / "many", 40)
     with chat_server(honest, delay=0.3) as server:
@@ -205,35 +210,35 @@ def test_stopping_keeps_what_was_made(tmp_path: Path) -> None:
     assert 0 < len(rows_of(outcome)) < 40 and facts_of(outcome)["partial"]
 
 
-def test_the_rest_is_made_from_the_preview_without_asking_anything_twice(run: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_the_rest_is_made_from_the_preview_without_asking_anything_twice(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
     chunks = chunks_of(tmp_path / "many", 40)
     with chat_server(honest) as server:
-        first = run("generate_pairs", {**QUICK, "total": 25, "preview": 10, "parallel": 1}, {"chunks": chunks}, **server.environment)
+        first = engine_run("generate_pairs", {**QUICK, "total": 25, "preview": 10, "parallel": 1}, {"chunks": chunks}, **server.environment)
         looked_at, calls = rows_of(first), len(server.asked)
         assert len(looked_at) == 10 and facts_of(first)["preview"]
         inputs = {"chunks": chunks, "preview": first.output("pairs")}
-        rest = run("generate_pairs", {**QUICK, "total": 25, "parallel": 1}, inputs, **server.environment)
+        rest = engine_run("generate_pairs", {**QUICK, "total": 25, "parallel": 1}, inputs, **server.environment)
     rows = rows_of(rest)
     assert rows[:10] == looked_at and len(rows) == 25 and not facts_of(rest).get("preview")
     asked_before = {passage_in(text) for text in server.asked[:calls]}
     assert not asked_before & {passage_in(text) for text in server.asked[calls:]}
 
 
-def test_several_calls_run_at_once(run: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_several_calls_run_at_once(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
     chunks = chunks_of(tmp_path / "many", 16)
     with chat_server(honest, delay=0.3) as server:
-        run("generate_pairs", {**QUICK, "total": 16, "parallel": 4}, {"chunks": chunks}, **server.environment)
+        engine_run("generate_pairs", {**QUICK, "total": 16, "parallel": 4}, {"chunks": chunks}, **server.environment)
     assert server.most == 4
 
 
-def test_a_model_too_small_for_it_is_survived(run: Callable[..., Outcome], chunks: Path, server: Serving) -> None:
+def test_a_model_too_small_for_it_is_survived(engine_run: Callable[..., Outcome], chunks: Path, server: Serving) -> None:
     """The real server with the real 135M model, which can hardly write JSON: whatever it says ends well and is counted."""
     from tests.engine.serving import WRITER
 
     assert isinstance(WRITER, Servable)
     environment = {"STUDIO_CHAT_URL": server.url, "STUDIO_CHAT_TOKEN": server.grant(), "STUDIO_CHAT_MODEL": "writer"}
     params = {**QUICK, "total": 2, "max_calls": 3, "answer_tokens": 60, "seconds": 120, "parallel": 1}
-    outcome = run("generate_pairs", params, {"chunks": chunks}, expect=None, **environment)
+    outcome = engine_run("generate_pairs", params, {"chunks": chunks}, expect=None, **environment)
     if outcome.code == 0:
         assert rows_of(outcome)
     else:

@@ -21,15 +21,15 @@ def test_it_turns_a_gguf_file_into_a_speaking_safetensors_folder(base_model: Pat
     assert {path.suffix for path in base_model.iterdir()} <= {".safetensors", ".json", ".jinja"}
 
 
-def test_it_refuses_a_place_where_no_model_is(run: Callable, tmp_path: Path) -> None:
-    outcome = run("import_base", {"source": str(tmp_path / "none.gguf")}, {}, expect=20)
+def test_it_refuses_a_place_where_no_model_is(engine_run: Callable, tmp_path: Path) -> None:
+    outcome = engine_run("import_base", {"source": str(tmp_path / "none.gguf")}, {}, expect=20)
     (error,) = outcome.of("error")
     assert error["code"] == "source"
     assert error["mend"]
 
 
-def test_it_refuses_a_damaged_file(run: Callable, tmp_path: Path) -> None:
+def test_it_refuses_a_damaged_file(engine_run: Callable, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.gguf"
     damaged.write_bytes(b"GGUF" + bytes(200))
-    outcome = run("import_base", {"source": str(damaged)}, {}, expect=20)
+    outcome = engine_run("import_base", {"source": str(damaged)}, {}, expect=20)
     assert outcome.of("error")[0]["code"] == "model_unreadable"

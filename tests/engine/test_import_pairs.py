@@ -19,7 +19,7 @@ SPOKEN = [turn["content"] for turn in GOOD["messages"]]
 
 
 @pytest.fixture
-def take(run: Callable[..., Outcome], tmp_path: Path) -> Callable[..., Outcome]:
+def take(engine_run: Callable[..., Outcome], tmp_path: Path) -> Callable[..., Outcome]:
     counter = iter(range(100))
 
     def start(name: str, content: bytes | Path, expect: int = 0, **params: Any) -> Outcome:
@@ -31,7 +31,7 @@ def take(run: Callable[..., Outcome], tmp_path: Path) -> Callable[..., Outcome]:
         else:
             place.write_bytes(content)
         manifest.write(folder, "table-file")
-        return run("import_pairs", {"name": name, **params}, {"file": folder}, expect=expect)
+        return engine_run("import_pairs", {"name": name, **params}, {"file": folder}, expect=expect)
 
     return start
 

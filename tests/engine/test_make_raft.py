@@ -49,8 +49,8 @@ def rows_of(outcome: Outcome) -> list[PairRow]:
     return [PairRow.from_dict(json.loads(line)) for line in (outcome.output("pairs") / "pairs.jsonl").read_text("utf-8").splitlines()]
 
 
-def test_the_share_holds_the_passage_and_the_answer_quotes_it(run: Callable[..., Outcome], contexts: Path) -> None:
-    outcome = run("make_raft", {"distractors": 3, "oracle_share": 0.75}, {"contexts": contexts}, seed=4)
+def test_the_share_holds_the_passage_and_the_answer_quotes_it(engine_run: Callable[..., Outcome], contexts: Path) -> None:
+    outcome = engine_run("make_raft", {"distractors": 3, "oracle_share": 0.75}, {"contexts": contexts}, seed=4)
     rows = rows_of(outcome)
     held = [row for row in rows if row.shape == "raft"]
     assert len(rows) == 20 and len(held) == 15
@@ -71,24 +71,25 @@ def test_the_share_holds_the_passage_and_the_answer_quotes_it(run: Callable[...,
     assert outcome.of("artifact")[0]["facts"]["with_oracle"] == 15
 
 
-def test_without_the_passage_the_answer_may_come_from_memory(run: Callable[..., Outcome], contexts: Path) -> None:
-    rows = rows_of(run("make_raft", {"oracle_share": 0, "without": "know_it"}, {"contexts": contexts}))
+def test_without_the_passage_the_answer_may_come_from_memory(engine_run: Callable[..., Outcome], contexts: Path) -> None:
+    rows = rows_of(engine_run("make_raft", {"oracle_share": 0, "without": "know_it"}, {"contexts": contexts}))
     assert {row.answer for row in rows} == {"At night."} and not any("locked at night" in row.question for row in rows)
 
 
-def test_the_same_seed_gives_the_same_rows(run: Callable[..., Outcome], contexts: Path) -> None:
-    one, other = (rows_of(run("make_raft", {}, {"contexts": contexts}, seed=9)) for _ in range(2))
+def test_the_same_seed_gives_the_same_rows(engine_run: Callable[..., Outcome], contexts: Path) -> None:
+    one, other = (rows_of(engine_run("make_raft", {}, {"contexts": contexts}, seed=9)) for _ in range(2))
     assert one == other
 
 
-def test_no_contexts_is_told(run: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_no_contexts_is_told(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
     folder = tmp_path / "none"
     folder.mkdir()
     (folder / "contexts.jsonl").write_text("")
     manifest.write(folder, "contexts")
-    assert run("make_raft", {}, {"contexts": folder}, expect=20).of("error")[0]["code"] == "no_contexts"
+    assert engine_run("make_raft", {}, {"contexts": folder}, expect=20).of("error")[0]["code"] == "no_contexts"
 
 
+@pytest.mark.slow
 def test_a_stop_while_all_rows_are_saved_comes_too_late(contexts: Path, tmp_path: Path) -> None:
     folder, held = tmp_path / "run", tmp_path / "held"
     folder.mkdir()

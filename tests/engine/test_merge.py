@@ -12,8 +12,8 @@ from engine.stages.merge import check_same
 from tests.engine.stage_running import Outcome
 
 
-def test_it_writes_the_adapter_into_the_weights(trained: Outcome, run: Callable, base_model: Path) -> None:
-    outcome = run("merge", {}, {"model": base_model, "adapter": trained.output("adapter")})
+def test_it_writes_the_adapter_into_the_weights(trained: Outcome, engine_run: Callable, base_model: Path) -> None:
+    outcome = engine_run("merge", {}, {"model": base_model, "adapter": trained.output("adapter")})
     record = manifest.verify(outcome.output("model"))
     assert record.kind == "hf-model"
     assert record.facts["merged"] is True
@@ -22,12 +22,12 @@ def test_it_writes_the_adapter_into_the_weights(trained: Outcome, run: Callable,
     assert record.files["model.safetensors"].sha256 != manifest.read(base_model).files["model.safetensors"].sha256
 
 
-def test_it_refuses_an_adapter_of_another_model(run: Callable, base_model: Path, tmp_path: Path) -> None:
+def test_it_refuses_an_adapter_of_another_model(engine_run: Callable, base_model: Path, tmp_path: Path) -> None:
     adapter = tmp_path / "adapter"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text("{}")
     manifest.write(adapter, "adapter", facts={"base": "another"})
-    outcome = run("merge", {}, {"model": base_model, "adapter": adapter}, expect=20)
+    outcome = engine_run("merge", {}, {"model": base_model, "adapter": adapter}, expect=20)
     assert outcome.of("error")[0]["code"] == "adapter_mismatch"
 
 

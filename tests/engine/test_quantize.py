@@ -8,8 +8,8 @@ from engine import manifest
 from engine.lib import gguf_files, models
 
 
-def test_the_file_answers_like_the_model(run: Callable, base_model: Path) -> None:
-    outcome = run("quantize", {"level": "q8_0"}, {"model": base_model})
+def test_the_file_answers_like_the_model(engine_run: Callable, base_model: Path) -> None:
+    outcome = engine_run("quantize", {"level": "q8_0"}, {"model": base_model})
     folder = outcome.output("model")
     record = manifest.verify(folder)
     (name,) = record.files
@@ -21,7 +21,7 @@ def test_the_file_answers_like_the_model(run: Callable, base_model: Path) -> Non
     assert not list((outcome.folder / "work").glob("*.gguf"))
 
 
-def test_k_quants_apply_where_rows_divide_by_256(run: Callable, base_model: Path, tmp_path: Path) -> None:
+def test_k_quants_apply_where_rows_divide_by_256(engine_run: Callable, base_model: Path, tmp_path: Path) -> None:
     import torch
     from gguf import GGUFReader
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -33,15 +33,15 @@ def test_k_quants_apply_where_rows_divide_by_256(run: Callable, base_model: Path
     folder = tmp_path / "random"
     models.save_model(LlamaForCausalLM(config).to(torch.bfloat16), tokenizer, folder)
     manifest.write(folder, "hf-model", facts={"parameters": 1})
-    outcome = run("quantize", {"level": "q4_k_m"}, {"model": folder})
+    outcome = engine_run("quantize", {"level": "q4_k_m"}, {"model": folder})
     (path,) = outcome.output("model").glob("*.gguf")
     kinds = {tensor.tensor_type.name for tensor in GGUFReader(path).tensors}
     assert "Q4_K" in kinds
     assert not kinds & {"Q5_0", "Q8_0"}  # nothing fell back
 
 
-def test_it_says_how_to_install_the_converter_when_it_is_missing(run: Callable, base_model: Path, tmp_path: Path) -> None:
-    outcome = run("quantize", {}, {"model": base_model}, expect=20, STUDIO_CONVERTER=str(tmp_path))
+def test_it_says_how_to_install_the_converter_when_it_is_missing(engine_run: Callable, base_model: Path, tmp_path: Path) -> None:
+    outcome = engine_run("quantize", {}, {"model": base_model}, expect=20, STUDIO_CONVERTER=str(tmp_path))
     (error,) = outcome.of("error")
     assert error["code"] == "converter"
     assert "pip install" in error["mend"]
@@ -61,13 +61,13 @@ for tensor in GGUFReader(file, "r+").tensors:
 """
 
 
-def test_it_refuses_a_file_that_talks_nonsense(run: Callable, base_model: Path, tmp_path: Path) -> None:
+def test_it_refuses_a_file_that_talks_nonsense(engine_run: Callable, base_model: Path, tmp_path: Path) -> None:
     """A converter that writes the rows of some weights in another order: the file loads, and speaks."""
     real = gguf_files.converter_folder()
     folder = tmp_path / "converter"
     shutil.copytree(real, folder)
     (folder / gguf_files.CONVERTER).write_text(SPOILING.format(converter=str(real / gguf_files.CONVERTER)))
-    outcome = run("quantize", {"level": "q8_0"}, {"model": base_model}, expect=20, STUDIO_CONVERTER=str(folder))
+    outcome = engine_run("quantize", {"level": "q8_0"}, {"model": base_model}, expect=20, STUDIO_CONVERTER=str(folder))
     (error,) = outcome.of("error")
     assert error["code"] == "broken_export"
     assert not outcome.of("artifact")

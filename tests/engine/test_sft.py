@@ -37,11 +37,11 @@ def test_it_hands_over_a_peft_adapter_without_pickles_or_local_paths(trained: Ou
     assert '"base_model_name_or_path": ""' in (trained.output("adapter") / "adapter_config.json").read_text()
 
 
-def test_it_resumes_exactly_where_a_power_cut_left_it(trained: Outcome, run: Callable, base_model: Path, topics: Path) -> None:
+def test_it_resumes_exactly_where_a_power_cut_left_it(trained: Outcome, engine_run: Callable, base_model: Path, topics: Path) -> None:
     inputs = {"model": base_model, "dataset": topics}
-    cut = run("sft", FOUR_STEPS, inputs, seed=3, expect=-9, STUDIO_FAULT="checkpoint.after_rename")
+    cut = engine_run("sft", FOUR_STEPS, inputs, seed=3, expect=-9, STUDIO_FAULT="checkpoint.after_rename")
     (checkpoint,) = sorted((cut.folder / "checkpoints").iterdir())
-    resumed = run("sft", FOUR_STEPS, inputs, seed=3, resume_from=checkpoint)
+    resumed = engine_run("sft", FOUR_STEPS, inputs, seed=3, resume_from=checkpoint)
     whole = trained.metric("train_loss")
     assert resumed.metric("train_loss") == {3: whole[3], 4: whole[4]}
     assert resumed.metric("eval_loss")[4] == trained.metric("eval_loss")[4]
@@ -49,14 +49,14 @@ def test_it_resumes_exactly_where_a_power_cut_left_it(trained: Outcome, run: Cal
     assert manifest.read(resumed.output("adapter")).files[weights] == manifest.read(trained.output("adapter")).files[weights]
 
     # the same checkpoint is of no use to another training
-    other = run("sft", FOUR_STEPS | {"learning_rate": 1e-4}, inputs, seed=3, resume_from=checkpoint, expect=20)
+    other = engine_run("sft", FOUR_STEPS | {"learning_rate": 1e-4}, inputs, seed=3, resume_from=checkpoint, expect=20)
     assert other.of("error")[0]["code"] == "checkpoint_other"
     assert "learning_rate" in other.of("error")[0]["where"]
     # and is not read when a byte of it changed
     with open(checkpoint / "state.pt", "r+b") as file:
         file.seek(1000)
         file.write(b"x")
-    damaged = run("sft", FOUR_STEPS, inputs, seed=3, resume_from=checkpoint, expect=20)
+    damaged = engine_run("sft", FOUR_STEPS, inputs, seed=3, resume_from=checkpoint, expect=20)
     assert damaged.of("error")[0]["code"] == "checkpoint_damaged"
 
 
@@ -79,8 +79,8 @@ def test_it_stops_on_request_and_keeps_checkpoint_and_adapter(base_model: Path, 
 PAIR = ("What is a list?", "A list is a mutable sequence of objects.")
 
 
-def test_it_refuses_a_single_pair(run: Callable, base_model: Path, dataset_of: Callable) -> None:
-    outcome = run("sft", {}, {"model": base_model, "dataset": dataset_of(train=[PAIR])}, expect=20)
+def test_it_refuses_a_single_pair(engine_run: Callable, base_model: Path, dataset_of: Callable) -> None:
+    outcome = engine_run("sft", {}, {"model": base_model, "dataset": dataset_of(train=[PAIR])}, expect=20)
     (error,) = outcome.of("error")
     assert error["code"] == "too_few_pairs"
     assert "at least 8 pairs" in error["message"]

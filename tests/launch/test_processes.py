@@ -19,6 +19,7 @@ from dslm_studio.launch.state import Home, Instance, recorded, started
 from dslm_studio.launch.terminal import Problem
 from dslm_studio.launch.testing import bare_environment
 
+pytestmark = pytest.mark.slow  # starts real processes
 Make = Callable[..., Program]
 
 
@@ -100,23 +101,21 @@ def test_stopping_touches_only_its_own(supervisor: Supervisor, program: Make) ->
 
 
 def test_two_homes_run_side_by_side(tmp_path) -> None:
-    supervisors = []
+    supervisors, paths = [], []
     try:
         for name in ("one home", "another home"):
             home = Home(tmp_path / name)
             home.prepare()
             path, _ = programs.socket_path(home)
+            paths.append(path)
             supervisor = Supervisor()
             supervisors.append(supervisor)
             supervisor.start(programs.redis(home, path))
             supervisor.wait_ready(["redis"], 10)
             Redis.from_url(programs.redis_url(path)).set("home", name)
-        names = [
-            Redis.from_url(programs.redis_url(Home(tmp_path / n).redis / "redis.sock")).get("home") for n in ("one home", "another home")
-        ]
-        assert names == [b"one home", b"another home"]
+        assert [Redis.from_url(programs.redis_url(path)).get("home") for path in paths] == [b"one home", b"another home"]
         supervisors[0].stop(["redis"])
-        assert programs.answers_ping(Home(tmp_path / "another home").redis / "redis.sock")
+        assert programs.answers_ping(paths[1])
     finally:
         for supervisor in supervisors:
             supervisor.stop(["redis"])
@@ -192,7 +191,6 @@ def broker(home: Home, supervisor: Supervisor) -> dict[str, str]:
     return programs.variables(home, host="127.0.0.1", port=1, serve_port=2, redis=programs.redis_url(path))
 
 
-@pytest.mark.slow
 def test_workers_and_scheduler_are_ready_when_they_work_and_show_life_from_then_on(
     home: Home, supervisor: Supervisor, broker: dict[str, str]
 ) -> None:
@@ -212,7 +210,6 @@ def test_workers_and_scheduler_are_ready_when_they_work_and_show_life_from_then_
         os.kill(supervisor.children["worker-gpu"].process.pid, signal.SIGCONT)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["worker-gpu", "scheduler"])
 def test_it_gives_up_on_a_worker_or_scheduler_that_cannot_be_imported(
     home: Home, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, name: str

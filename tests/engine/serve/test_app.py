@@ -209,6 +209,7 @@ def test_health_tells_loaded_models_and_memory_without_a_token(server: Serving) 
     assert health["resident_bytes"] > 50 * 2**20
 
 
+@pytest.mark.slow
 def test_the_least_recently_used_model_leaves_when_memory_is_short() -> None:
     file = next(Path(WRITER.path).glob("*.gguf"))  # the same weights under another path are another model
     with serving(STUDIO_SERVE_MEMORY_BYTES=str(150 * 2**20)) as small:
@@ -224,6 +225,7 @@ def test_the_least_recently_used_model_leaves_when_memory_is_short() -> None:
             assert list(pool.map(ask, ["one", "two", "one", "two"])) == [200] * 4
 
 
+@pytest.mark.slow
 def test_a_model_larger_than_all_the_memory_is_refused_with_its_numbers() -> None:
     with serving(STUDIO_SERVE_MEMORY_BYTES=str(50 * 2**20)) as tiny:
         answer = tiny.chat("Hi")
@@ -231,6 +233,7 @@ def test_a_model_larger_than_all_the_memory_is_refused_with_its_numbers() -> Non
         assert "50 MiB" in answer.json()["error"]["message"]
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_server_at_once_and_tells_those_it_was_writing_to() -> None:
     with serving() as server, ThreadPoolExecutor(3) as pool:
         server.chat("Hi", max_tokens=1)
