@@ -29,7 +29,6 @@ INSTALLED_APPS = [
     "csp",
     "axes",
     "django_htmx",
-    "lucide",
     "projects",
     "runs",
     "catalogue",
