@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from curation.distinct import distinct_values
 from curation.documents import document_names
 from curation.filter_fields import FIELDS
 from curation.filter_values import OPS
@@ -23,18 +24,23 @@ def choices_of(project: Project, keys: Iterable[str]) -> dict[str, Choices]:
     return {key: list(FIELDS[key].options) or VALUES[key](project) for key in wanted}
 
 
-def _distinct(column: str, label: Callable[[str], str] = str) -> Callable[[Project], Choices]:
-    def read(project: Project) -> Choices:
-        values = Pair.objects.filter(project=project).order_by(column).values_list(column, flat=True).distinct()
-        return [(value, label(value)) for value in values if value]
+def _topics(project: Project) -> Choices:
+    return [(value, value) for value in distinct_values(project, "topic") if value]
 
-    return read
+
+def _shapes(project: Project) -> Choices:
+    return [(value, _sentence(value)) for value in distinct_values(project, "shape") if value]
+
+
+def _languages(project: Project) -> Choices:
+    values = Pair.objects.filter(project=project).order_by("language").values_list("language", flat=True).distinct()
+    return [(value, value) for value in values if value]
 
 
 def _documents(project: Project) -> Choices:
     names = document_names(project)
-    ids = Pair.objects.filter(project=project).order_by("document_id").values_list("document_id", flat=True).distinct()
-    return sorted(((str(pk), names.get(pk, "A deleted document")) for pk in ids if pk), key=lambda row: row[1].casefold())
+    ids = distinct_values(project, "document_id")
+    return sorted(((str(pk), names.get(pk, "A deleted document")) for pk in ids), key=lambda row: row[1].casefold())
 
 
 def _tags(project: Project) -> Choices:
@@ -60,9 +66,9 @@ def _sentence(word: str) -> str:
 
 VALUES: dict[str, Callable[[Project], Choices]] = {
     "tag": _tags,
-    "topic": _distinct("topic"),
-    "shape": _distinct("shape", _sentence),
-    "language": _distinct("language"),
+    "topic": _topics,
+    "shape": _shapes,
+    "language": _languages,
     "document": _documents,
     "finding": _findings,
     "created_by": _people,

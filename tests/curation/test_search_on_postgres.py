@@ -19,6 +19,7 @@ from django.core.management import call_command
 from uuid import uuid4
 from django.db import connection, transaction
 from django.utils import timezone
+from curation.distinct import distinct_values
 from curation.inserting import rows_insert
 from curation.search_index import words_keys
 from curation.filters import pairs_matching
@@ -49,6 +50,11 @@ common = {"project": project, "origin": "imported"}
 keys = words_keys(900)
 with transaction.atomic():
     print("inserted:", rows_insert(Pair, rows[:1], common=common), rows_insert(Pair, rows, common=common), set(keys))
+for pair in Pair.objects.filter(origin="written"):
+    Pair.objects.filter(pk=pair.pk).update(topic=f"Topic {len(pair.question) % 2}", document_id=uuid4())
+for name in ("topic", "document_id"):
+    looked = Pair.objects.exclude(**{name: None}).order_by(name).values_list(name, flat=True).distinct()
+    print(len(looked), "different:", distinct_values(project, name) == list(looked))
 print("as given:", list(Pair.objects.filter(origin="imported").values_list("pk", flat=True)) == [row["id"] for row in rows])
 """
 
@@ -76,5 +82,6 @@ def test_words_are_found_with_the_index_and_without(server: str, may_extend: boo
     assert lines[0] == "['How is the pump vented?'] ['Ölpumpe?'] ['Ölpumpe?']" and lines[1] == "['What does the valve do?'] []"
     assert lines[2] == "['How is the pump vented?', 'Ölpumpe?']" and lines[3] == "['What does the valve do?']"
     assert lines[4:6] == [f"indexes: {indexes}", f"used: {may_extend}"]
-    assert lines[6:] == ["inserted: 1 899 {None}", "as given: True"]  # who is first keeps the row, and no pair needs a number
+    assert lines[7:9] == ["3 different: True"] * 2
+    assert [lines[6], *lines[9:]] == ["inserted: 1 899 {None}", "as given: True"]  # who is first keeps the row, and no pair needs a number
     assert ("pg_trgm cannot be created" in done.stderr) is not may_extend
