@@ -21,7 +21,7 @@ from engine import manifest
 from engine.spec import Spec
 
 FOUND_AIM, FALSE_AIM = 95.0, 5.0  # per cent
-BARE = 50  # documents without pairs
+BARE = 50  # documents without pairs, of one passage each
 
 
 @dataclass
@@ -62,7 +62,18 @@ def plant(base: list[Line], seed: int) -> Planted:
     return planted
 
 
-def checked(folder: Path, planted: Planted, documents: list[Line], environment: dict[str, str]) -> Path:
+def drawn_on(chunks: Path, rows: list[Line]) -> list[Line]:
+    """The passages with which a source of ``rows`` shares a character: those that have pairs."""
+    sources = [source for row in rows for source in row["sources"]]
+    listed = [json.loads(line) for line in (chunks / "chunks.jsonl").read_text("utf-8").splitlines()]
+    return [
+        one
+        for one in listed
+        if any(source["version"] == one["version"] and source["start"] < one["end"] and one["start"] < source["end"] for source in sources)
+    ]
+
+
+def checked(folder: Path, planted: Planted, documents: list[Line], chunks: Path, environment: dict[str, str]) -> Path:
     """The folder of the report that the stage makes, by its real command."""
     from tests.engine.stage_running import run_stage
 
@@ -72,7 +83,13 @@ def checked(folder: Path, planted: Planted, documents: list[Line], environment: 
     for name, lines in (("pairs", planted.rows), ("documents", [*documents, *bare])):
         (rows / f"{name}.jsonl").write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
     manifest.write(rows, "pair-rows")
-    spec = Spec(stage="check_pairs", inputs={"pairs": str(rows)}, seed=7)
+    passages = folder / "passages"
+    passages.mkdir()
+    texts = [*drawn_on(chunks, planted.rows), *({**one, "ordinal": 0, "start": 0, "end": 900, "text": "x" * 900} for one in bare)]
+    lines = ({"document": one["id"], **one} if "id" in one else one for one in texts)
+    (passages / "chunks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    manifest.write(passages, "chunks")
+    spec = Spec(stage="check_pairs", inputs={"pairs": str(rows), "chunks": str(passages)}, seed=7)
     return run_stage(folder / "run", spec, **environment).output("report")
 
 
@@ -106,6 +123,9 @@ def scored(planted: Planted, made: Path, documents: list[Line]) -> dict[str, dic
     drawn_on = {source["document"] for row in planted.rows for source in row["sources"]}
     without = sum(1 for one in documents if one["id"] not in drawn_on)
     result["documents"] = {"planted": BARE, "found": found, "alarms": len(bare) - found - without, "clean": len(documents)}
+    passages = told["passages"]["items"]
+    found = sum(1 for name in passages if name.startswith("bare "))
+    result["passages"] = {"planted": BARE, "found": found, "alarms": len(passages) - found, "clean": len(documents)}
     return result
 
 
@@ -127,7 +147,7 @@ def main() -> None:
         base, documents = clean_pairs(folder / "base")
         planted = plant(base, options.seed)
         with embedding_server() as environment:
-            made = checked(folder, planted, documents, environment)
+            made = checked(folder, planted, documents, folder / "base" / "chunks", environment)
         result = scored(planted, made, documents)
         texts = {row["id"]: " → ".join(turns(row)) if len(row["messages"]) > 1 else "" for row in planted.rows}
     result |= {check: set_rates(check, base, options.seed) for check in SETS}

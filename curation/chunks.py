@@ -22,9 +22,9 @@ def chunks_ensure(project: Project) -> Artifact | None:
     None where nothing has been read yet.
     """
     versions = current_versions(project)
-    if not versions:
-        return None
     artifacts = {version.artifact_id: version.artifact for version in versions if version.artifact}
+    if not artifacts:
+        return None
     taken_from = sorted(str(pk) for pk in artifacts)
     put_together = Artifact.objects.filter(project=project, kind="chunks", produced_by=None)
     there = [one for one in put_together if one.facts.get("taken_from") == taken_from]
@@ -65,8 +65,11 @@ def _put_together(project: Project, versions: list[DocumentVersion], artifacts: 
                         chunks.write(json.dumps(row, ensure_ascii=False) + "\n")
                         kept.append(at)
                 vectors.append(np.load(place / "vectors.npy", mmap_mode="r")[kept])
-        np.save(folder / "vectors.npy", np.concatenate(vectors))
         facts = {"documents": len(versions), "taken_from": sorted(str(artifact.pk) for artifact in artifacts)}
+        embedders = {str(artifact.facts.get("embedder") or "") for artifact in artifacts}
+        if len(embedders) == 1:  # vectors of several models have nothing to do with each other
+            np.save(folder / "vectors.npy", np.concatenate(vectors))
+            facts["embedder"] = embedders.pop()
         return artifact_register(project=project, kind="chunks", folder=folder, facts=facts)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

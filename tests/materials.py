@@ -94,8 +94,11 @@ def cut_chunks(base: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def write_chunks(folder: Path) -> Path:
-    """A ``chunks`` artifact of one topic of the Python reference, a passage a paragraph, with made-up vectors: quick to make pairs from."""
+def write_chunks(folder: Path, *, embedder: str = "") -> Path:
+    """A ``chunks`` artifact of one topic of the Python reference, a passage a paragraph, with made-up vectors: quick to make pairs from.
+
+    ``embedder``: the model that its facts name as the one the vectors are from.
+    """
     import numpy
 
     text = pydoc_data.topics.topics["with"].replace("\r\n", "\n")
@@ -120,5 +123,5 @@ def write_chunks(folder: Path) -> Path:
     (folder / "chunks.jsonl").write_text("".join(json.dumps(chunk) + "\n" for chunk in chunks if chunk["text"].strip()))
     vectors = numpy.random.default_rng(7).normal(size=(len(chunks), 384)).astype("float32")
     numpy.save(folder / "vectors.npy", vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True), allow_pickle=False)
-    manifest.write(folder, "chunks")
+    manifest.write(folder, "chunks", {"embedder": embedder})
     return folder

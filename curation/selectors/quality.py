@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -16,6 +17,7 @@ from curation.paging import KeyedPaginator
 from curation.selecting import APPROVED
 from curation.selectors.filters import filter_words
 from projects.models import Project
+from retrieval.models import Chunk, chunk_id
 from runs.artifacts import artifact_path
 from runs.models import Run, RunInput
 
@@ -35,6 +37,7 @@ MOST_SERIES = 7  # colours that can be told apart
 LINKED = {"generate": "curation:pairs_generate", "augment": "curation:pairs_augment"}  # remedies that are a page, not a press
 STATUS = {"pass": "PASSED", "warn": "WARNING", "fail": "BLOCKED"}
 ON_PAGE = 25
+SHOWN = 90  # characters of a point on the map
 
 
 def reports_of(project: Project) -> QuerySet[QualityReport]:
@@ -137,7 +140,7 @@ def table_url(project: Project, check: str) -> str:
 
 
 def map_chart(report: QualityReport) -> dict[str, Any] | None:
-    """The pairs as points, those that say like things near each other; None where the report has no map."""
+    """Pairs, and passages without any, as points, those that say like things near each other; None where the report has no map."""
     path = artifact_path(report.artifact) / "map.json"
     found = json.loads(path.read_text("utf-8")) if path.is_file() else {"points": []}
     if not found["points"]:
@@ -152,8 +155,24 @@ def map_chart(report: QualityReport) -> dict[str, Any] | None:
     rest = [point for point in found["points"] if point["cluster"] in {cluster["id"] for cluster in found["clusters"][MOST_SERIES:]}]
     if rest:
         series.append(_series("Other topics", rest, questions))
+    if found.get("passages"):
+        series.append(_passages(found["passages"]))
     axis = {"title": "", "hidden": True}  # only who is near whom means something
     return {"kind": "scatter", "labels": False, "x": axis, "y": axis, "series": series}
+
+
+def _passages(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Where documents say what no pair is about."""
+    ids = [chunk_id(UUID(point["version"]), point["ordinal"]) for point in points]
+    texts = {pk: shortened(" ".join(text.split())) for pk, text in Chunk.objects.filter(pk__in=ids).values_list("pk", "text")}
+    return {
+        "name": "Passages without pairs",
+        "x": [point["x"] for point in points],
+        "y": [point["y"] for point in points],
+        "text": [texts.get(key, "A passage that is gone") for key in ids],
+        "size": 6,
+        "faint": True,
+    }
 
 
 def _series(name: str, points: Sequence[dict[str, Any]], questions: dict[str, str]) -> dict[str, Any]:
@@ -168,11 +187,15 @@ def _series(name: str, points: Sequence[dict[str, Any]], questions: dict[str, st
 
 def _questions(ids: Sequence[str]) -> dict[str, str]:
     found = Pair.objects.filter(pk__in=ids).values_list("pk", "question")
-    return {str(pk): question if len(question) <= 90 else question[:89] + "…" for pk, question in found}
+    return {str(pk): shortened(question) for pk, question in found}
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def clusters_of(report: QualityReport) -> list[dict[str, Any]]:
     """The topics of the map, smallest first: what there is little about."""
     path = artifact_path(report.artifact) / "map.json"
     found = json.loads(path.read_text("utf-8"))["clusters"] if path.is_file() else []
-    return sorted(({**one, "name": ", ".join(one["words"])} for one in found), key=lambda one: one["pairs"])
+    return sorted(({"bare": 0, **one, "name": ", ".join(one["words"])} for one in found), key=lambda one: one["pairs"])

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from curation.chunks import chunks_ensure
 from curation.filters import pairs_matching
 from curation.gate import fingerprint
 from curation.models import Finding, Pair, QualityReport
@@ -57,6 +58,8 @@ def gate_start(*, project: Project, by: User | None, tree: dict[str, Any] | None
     facts = {"tree": tree, "fingerprint": fingerprint(pairs)}
     artifact = pair_rows(project, pairs, splits=planned_split(pairs, seed=SEED), facts=facts)
     inputs = {"pairs": artifact}
+    if chunks := chunks_ensure(project):  # which passages no pair draws on
+        inputs["chunks"] = chunks
     return run_create(project=project, stage=STAGE, params=params or {}, inputs=inputs, by=by, title="Check quality", seed=SEED)
 
 

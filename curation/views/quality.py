@@ -66,6 +66,7 @@ def _page(
     if report is not None:
         report.project = project
     newest = reports[0] if reports else None
+    clusters = selectors.clusters_of(report) if report else []
     context = {
         "report": report,
         "begun": begun,
@@ -79,7 +80,8 @@ def _page(
         "tally": selectors.tally(report) if report else {},
         "outdated": report is not None and selectors.is_outdated(report),
         "chart": selectors.map_chart(report) if report else None,
-        "clusters": selectors.clusters_of(report) if report else [],
+        "clusters": clusters,
+        "bare": any(one["bare"] for one in clusters),
         "pairs_words": selectors.pairs_words(report) if report else "",
         "rejecting": REJECTING,
         "chores": chores_shown(project, request.user),  # type: ignore[arg-type]

@@ -33,15 +33,15 @@ class Params(StageParams):
     title="Check the quality of pairs",
     group="data",
     queue="default",
-    consumes={"pairs": "pair-rows", "model": "hf-model?"},
+    consumes={"pairs": "pair-rows", "chunks": "chunks?", "model": "hf-model?"},
     produces={"report": "quality-report"},
     requires=("sklearn", "jinja2", "phonenumbers"),
     endpoints=("embeddings",),
 )
 def run(ctx: Context, params: Params) -> None:
     """Look for duplicates, leaks, unsupported answers, broken formats, personal data, gaps and sameness. Nothing is changed."""
-    from engine.lib.quality.clusters import map_of
     from engine.lib.quality.registry import all_checks, judged, size_band, worst
+    from engine.lib.quality.topic_map import map_of
 
     began = time.monotonic()
     material = read(ctx, params)
@@ -83,8 +83,9 @@ def run(ctx: Context, params: Params) -> None:
 
 
 def read(ctx: Context, params: Params) -> Any:
-    """The rows and documents of the input. Raises ``InputError`` for a file that cannot be read, or without a pair."""
+    """The rows, documents and passages of the input. Raises ``InputError`` for a file that cannot be read, or without a pair."""
     from engine.lib.quality.material import Material, Row
+    from engine.lib.quality.passages import passages_in
 
     folder = ctx.inputs["pairs"]
 
@@ -102,10 +103,17 @@ def read(ctx: Context, params: Params) -> Any:
                 raise InputError("pairs", f"This line is no pair: {error}.", where=where, mend=AGAIN) from error
         listed = folder / "documents.jsonl"
         documents = list(read_lines(listed, code="pairs", mend=AGAIN)) if listed.is_file() else []
+        passages = passages_in(ctx.inputs["chunks"]) if "chunks" in ctx.inputs else []
     if not rows:
         raise InputError("no_pairs", "There are no pairs to check.", where="pairs.jsonl", mend="Generate, import or write some.")
     return Material(
-        rows=rows, documents=documents, seed=ctx.seed, context_tokens=params.context_tokens, tokenizer=tokenizer(ctx), tell=tell
+        rows=rows,
+        documents=documents,
+        passages=passages,
+        seed=ctx.seed,
+        context_tokens=params.context_tokens,
+        tokenizer=tokenizer(ctx),
+        tell=tell,
     )
 
 
@@ -124,6 +132,7 @@ def embed(ctx: Context, params: Params, material: Any) -> None:
     import random
 
     from engine import endpoint
+    from engine.lib.quality.passages import vectors_in
 
     server = endpoint.Endpoint(*(os.environ.get(f"STUDIO_EMBEDDINGS_{name}", "") for name in ("URL", "TOKEN", "MODEL")))
     if not server.url or not params.embed_most:
@@ -138,6 +147,8 @@ def embed(ctx: Context, params: Params, material: Any) -> None:
             ctx.warn(error.code, f"Pairs are compared by their words alone: {error.message}", where="embeddings", mend=error.mend)
             return
     material.asked, material.said, material.embedded = vectors[: len(chosen)], vectors[len(chosen) :], chosen
+    if material.passages:
+        material.passage_vectors = vectors_in(ctx.inputs["chunks"], server.model)
 
 
 def embedded(ctx: Context, server: Any, texts: list[str]) -> Any:

@@ -84,7 +84,8 @@ def _without(folder: Path, new: Path, rows: list[Row], held: set[str]) -> None:
 
         chunks = list(read_rows(folder / "chunks.jsonl"))
         keep = [number for number, row in enumerate(chunks) if row["version"] not in held]
-        np.save(new / "vectors.npy", np.load(folder / "vectors.npy")[keep])
+        if (folder / "vectors.npy").is_file():
+            np.save(new / "vectors.npy", np.load(folder / "vectors.npy")[keep])
         write_rows(new / "chunks.jsonl", [chunks[number] for number in keep])
 
 

@@ -1,7 +1,7 @@
 // Charts from <figure data-chart>: a spec in JSON in, a Plotly chart with its table and downloads out.
 //
 //   {kind: "line" | "scatter" | "bar" | "heatmap", x: {title, type, min, max, hidden}, y: {…}, horizontal, stacked, labels,
-//    series: [{name, x: [...], y: [...], text: [...], size: [...], line: true}], z, lines: [{axis: "y", value, label}]}
+//    series: [{name, x: [...], y: [...], text: [...], size: [...], line: true, faint: true}], z, lines: [{axis: "y", value, label}]}
 import { number } from "./lib.js";
 import { colour, config, dash, layout, palette, scale } from "./chart-theme.js";
 
@@ -34,7 +34,7 @@ function traces(spec) {
     return [{ type: "heatmap", x: spec.series[0].x, y: spec.series[0].y, z: spec.series[0].z, colorscale: scale(), xgap: 2, ygap: 2, showscale: false, hoverongaps: false, texttemplate: "%{z:.3~g}", hovertemplate: "%{y}, %{x}: %{z:.4~g}<extra></extra>" }];
   }
   return spec.series.map((one, at) => {
-    const paint = colours[at % colours.length];
+    const paint = one.faint ? colour("--text-faint") : colours[at % colours.length];
     const base = { name: one.name, x: one.x, y: one.y, text: one.text, showlegend: spec.series.length > 1 && !labelled(spec) };
     if (spec.kind === "bar") {
       const across = spec.horizontal ? { orientation: "h", x: one.y, y: one.x } : {};
@@ -44,7 +44,7 @@ function traces(spec) {
       return {
         ...base, type: "scatter", mode: one.text && spec.labels !== false && one.x.length <= 24 ? "markers+text" : "markers", textposition: "top center", textfont: { size: 11 }, cliponaxis: false,
         hovertemplate: spec.labels === false ? `%{text}<extra>${one.name || ""}</extra>` : `${one.text ? "%{text}: " : ""}%{x:.4~g}, %{y:.4~g}<extra>${one.name || ""}</extra>`,
-        marker: { color: paint, size: one.size || (one.x.length > 400 ? 5 : 9), sizemode: "diameter", opacity: one.x.length > 100 ? 0.75 : 1, line: { width: 1, color: colour("--card") } },
+        marker: { symbol: one.faint ? "circle-open" : "circle", color: paint, size: one.size || (one.x.length > 400 ? 5 : 9), sizemode: "diameter", opacity: one.x.length > 100 ? 0.75 : 1, line: { width: 1, color: colour("--card") } },
         ...(one.line ? { mode: one.text && one.x.length <= 24 ? "lines+markers+text" : "lines+markers", line: { color: paint, width: 1.5, dash: "dot" } } : {}),
       };
     }

@@ -9,8 +9,10 @@ from django.conf import settings
 
 from curation.chunks import chunks_ensure
 from curation.services import pairs_generate
+from curation.services.gating import gate_start
 from engine import manifest
 from retrieval.models import DocumentVersion
+from retrieval.services.deleting import documents_erase
 from runs.artifacts import artifact_path, artifact_register
 from runs.models import Artifact
 from tests.curation.conftest import make_document, text_with
@@ -18,7 +20,7 @@ from tests.curation.conftest import make_document, text_with
 pytestmark = pytest.mark.django_db
 
 
-def read(project, *versions: DocumentVersion) -> Artifact:
+def read(project, *versions: DocumentVersion, embedder: str = "one") -> Artifact:
     """The artifact of a run that read ``versions``: two chunks each, vectors that tell them apart."""
     folder = Path(settings.ARTIFACT_ROOT) / f"read-{Artifact.objects.count()}"
     (folder / "texts").mkdir(parents=True)
@@ -43,7 +45,7 @@ def read(project, *versions: DocumentVersion) -> Artifact:
     for name, rows in (("documents", documents), ("chunks", chunks)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     np.save(folder / "vectors.npy", np.array(vectors, dtype="float32"))
-    artifact = artifact_register(project=project, kind="chunks", folder=folder)
+    artifact = artifact_register(project=project, kind="chunks", folder=folder, facts={"embedder": embedder})
     DocumentVersion.objects.filter(pk__in=[version.pk for version in versions]).update(artifact=artifact)
     return artifact
 
@@ -68,12 +70,23 @@ def test_what_several_runs_read_is_put_together(project):
     whole = chunks_ensure(project)
     assert len(lines(whole, "documents.jsonl")) == 2
     assert len(lines(whole, "chunks.jsonl")) == len(np.load(artifact_path(whole) / "vectors.npy")) == 4
-    assert whole.facts["taken_from"] == sorted([str(first.pk), str(second.pk)])
+    assert whole.facts["taken_from"] == sorted([str(first.pk), str(second.pk)]) and whole.facts["embedder"] == "one"
     assert chunks_ensure(project) == whole  # not once more for every run that reads it
     manifest.verify(artifact_path(whole))
     for row in lines(whole, "chunks.jsonl"):
         text = (artifact_path(whole) / "texts" / f"{row['version']}.txt").read_text("utf-8")
         assert text[row["start"] : row["end"]] == row["text"]
+
+
+def test_vectors_of_several_models_are_not_put_together(project):
+    erased = make_document(project, "a.md", text_with(3, "a"))
+    read(project, erased)
+    read(project, make_document(project, "b.md", text_with(4, "b")), embedder="another")
+    whole = chunks_ensure(project)
+    assert len(lines(whole, "chunks.jsonl")) == 4 and "embedder" not in whole.facts
+    assert not (artifact_path(whole) / "vectors.npy").exists()
+    documents_erase(project, [erased.document])
+    assert len(lines(whole, "chunks.jsonl")) == 2
 
 
 def test_a_deleted_document_is_left_out(project):
@@ -89,3 +102,10 @@ def test_the_run_gets_them_as_its_input(project, owner):
     run = pairs_generate(project=project, by=owner, params={"total": 50})
     assert run.stage == "extract_pairs" and run.params["total"] == 50
     assert run.inputs.get().artifact == artifact
+
+
+def test_the_gate_gets_them_to_see_what_has_no_pair(project, owner, make_pair):
+    artifact = read(project, make_document(project, "a.md", text_with(3, "a")))
+    make_pair("What?")
+    run = gate_start(project=project, by=owner, tree={"all": []})
+    assert run.inputs.get(role="chunks").artifact == artifact

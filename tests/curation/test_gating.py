@@ -48,6 +48,7 @@ def report_artifact(
 def test_the_gate_looks_at_the_approved_pairs_and_knows_later_whether_they_are_the_same(project, owner, approved, make_pair):
     make_pair("Waiting?")
     run = gate_start(project=project, by=owner)
+    assert [one.role for one in run.inputs.all()] == ["pairs"]  # nothing was read, so there are no passages
     given = RunInput.objects.get(run=run, role="pairs").artifact
     rows = [json.loads(line) for line in (artifact_path(given) / "pairs.jsonl").read_text("utf-8").splitlines()]
     assert len(rows) == 120 and {row["split"] for row in rows} == {"train", "validation", "test"}

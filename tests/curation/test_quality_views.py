@@ -1,7 +1,7 @@
 """The pages of the quality gate: what they show, what a press does, and that they cost the same however many pairs there are."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from curation.models import Pair, PairStatus, QualityReport, Tag
+from curation.selectors.quality import map_chart
 from curation.services.gating import gate_start, report_take_in
 from projects.models import Project
+from retrieval.models import Chunk, chunk_id
 from runs.artifacts import artifact_register
 from runs.models import Run, RunInput
+from tests.curation.conftest import make_document, text_with
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +32,7 @@ CHECK = {
 def make_report(project: Project, owner: Any) -> Callable[..., QualityReport]:
     """A report as a run leaves it: ``findings`` are (check, pair, other)."""
 
-    def make(findings: list[tuple[str, Pair, Pair | None]], remedies: dict[str, str]) -> QualityReport:
+    def make(findings: list[tuple[str, Pair, Pair | None]], remedies: dict[str, str], passages: Sequence[Chunk] = ()) -> QualityReport:
         run = gate_start(project=project, by=owner, tree={"not": {"field": "status", "op": "is", "value": "REJECTED"}})
         folder = Path(settings.ARTIFACT_ROOT) / f"report-{Run.objects.count()}"
         folder.mkdir(parents=True)
@@ -52,8 +55,9 @@ def make_report(project: Project, owner: Any) -> Callable[..., QualityReport]:
         ]
         (folder / "findings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
         points = [{"pair": str(pair.pk), "x": 1.0, "y": 2.0, "cluster": 0} for pair in Pair.objects.all()[:50]]
-        clusters = [{"id": 0, "words": ["tuple", "list"], "pairs": len(points), "documents": 1}]
-        (folder / "map.json").write_text(json.dumps({"points": points, "clusters": clusters}), "utf-8")
+        bare = [{"version": str(one.version_id), "ordinal": one.ordinal, "x": 3.0, "y": 4.0, "cluster": 0} for one in passages]
+        clusters = [{"id": 0, "words": ["tuple", "list"], "pairs": len(points), "documents": 1, "bare": len(bare)}]
+        (folder / "map.json").write_text(json.dumps({"points": points, "passages": bare, "clusters": clusters}), "utf-8")
         artifact = artifact_register(project=project, kind="quality-report", folder=folder, produced_by=run, role="report")
         Run.objects.filter(pk=run.pk).update(status="SUCCEEDED")
         return report_take_in(artifact)
@@ -68,6 +72,24 @@ def test_before_the_first_report_the_page_offers_to_make_one(client_for, project
     url = reverse("curation:quality", args=[project.slug])
     assert b"Check these pairs" in client_for(engineer).get(url).content
     assert b"Check these pairs" not in client_for(viewer).get(url).content
+
+
+def test_the_map_shows_what_documents_say_and_no_pair_does(client_for, project, viewer, make_pair, make_report):
+    version = make_document(project, "a.md", text_with(3, "a"))
+    chunks = [
+        Chunk.objects.create(
+            id=chunk_id(version.pk, ordinal), version=version, ordinal=ordinal, text=f"Of {ordinal}.\n" * 30, start=0, end=9
+        )
+        for ordinal in range(2)
+    ]
+    make_pair("What?")
+    report = make_report([], {}, chunks)
+    chunks[1].delete()
+    *_, bare = map_chart(report)["series"]
+    assert bare["name"] == "Passages without pairs" and bare["faint"]
+    assert [text[:12] for text in bare["text"]] == ["Of 0. Of 0. ", "A passage th"] and max(map(len, bare["text"])) == 90
+    page = client_for(viewer).get(reverse("curation:quality", args=[project.slug])).content.decode()
+    assert "Passages without</th>" in page and page.count('<td class="num">2</td>') == 1
 
 
 def test_the_page_shows_each_check_with_its_number_limit_and_remedy(client_for, project, reviewer, make_pair, make_report):

@@ -11,8 +11,9 @@ from engine import manifest
 from tests.engine.ingest_kit import embedding_server
 from tests.engine.quality_kit import line
 from tests.engine.stage_running import Outcome
+from tests.materials import write_chunks
 
-CHECKS = 19
+CHECKS = 20
 SUBJECTS = "list tuple dictionary string integer module package class function loop file exception iterator generator decorator".split()
 
 
@@ -80,6 +81,22 @@ def test_with_an_embedding_model_it_finds_the_same_in_other_words(engine_run: Ca
         outcome = engine_run("check_pairs", {}, {"pairs": rows(tmp_path / "rows", [*good(), one, other])}, **environment)
     found = [finding for finding in findings(outcome) if finding["check"] == "meaning_duplicates"]
     assert any({finding["pair"], finding["other"]} == {"row-50", "row-51"} for finding in found)
+
+
+def test_passages_of_the_documents_lie_on_the_map_where_no_pair_draws_on_them(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
+    with embedding_server() as environment:
+        chunks = write_chunks(tmp_path / "chunks", embedder=environment["STUDIO_EMBEDDINGS_MODEL"])
+        listed = [json.loads(one) for one in (chunks / "chunks.jsonl").read_text("utf-8").splitlines()]
+        long_enough = [one for one in listed if len(one["text"]) >= 200]
+        first = {key: long_enough[0][key] for key in ("document", "version", "start", "end")}
+        about = line(60, "What is the with statement for?", "To wrap a block.", sources=[first])
+        given = {"pairs": rows(tmp_path / "rows", [*good(), about]), "chunks": chunks}
+        outcome = engine_run("check_pairs", {}, given, **environment)
+    share = next(one for one in report(outcome)["checks"] if one["key"] == "passages")
+    assert share["number"] == round(100 / len(long_enough), 2) and share["verdict"] == "warn"
+    drawn = json.loads((outcome.output("report") / "map.json").read_text("utf-8"))
+    assert {one["ordinal"] for one in drawn["passages"]} == {one["ordinal"] for one in long_enough[1:]}
+    assert sum(one["bare"] for one in drawn["clusters"]) == len(long_enough) - 1
 
 
 def test_an_embedding_model_that_does_not_answer_is_a_warning_not_a_failure(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:

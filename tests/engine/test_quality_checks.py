@@ -1,11 +1,17 @@
 """Each check of the quality gate: what it finds, and what it leaves alone though it looks alike."""
 
+import random
+from typing import Any
+
 import numpy as np
 import pytest
 
 from engine.lib.quality.checks.empty import refusals
 from engine.lib.quality.checks.personal import kinds_in
+from engine.lib.quality.material import Material
+from engine.lib.quality.passages import Passage, bare_among
 from engine.lib.quality.registry import all_checks, judged, rules, size_band
+from engine.lib.quality.topic_map import map_of
 from tests.engine.quality_kit import found_by, line, look, material
 
 SPLIT = "The method splits the string at the first occurrence of the separator and returns a tuple with three parts."
@@ -243,6 +249,61 @@ def test_documents_without_pairs_are_named_longest_first() -> None:
     row = line(1, "A?", "B", sources=[{"document": "a"}])
     found, _ = look("documents", material(row, documents=documents))
     assert found.number == 33.33 and found.items == ["c.md", "b.md"]
+
+
+def test_passages_that_no_pair_draws_on_are_counted_by_document() -> None:
+    documents = [{"id": "a", "name": "a.md"}, {"id": "b", "name": "b.md"}]
+    passages = [Passage(n, "a", "a1", n, n * 100, n * 100 + 100) for n in range(4)] + [Passage(4, "b", "b1", 0, 0, 100)]
+    touching = {"document": "a", "version": "a1", "start": 150, "end": 201}  # the second passage, and the first letter of the third
+    beside = {"document": "a", "version": "a1", "start": 400, "end": 410}
+    before = {"document": "b", "version": "b0", "start": 0, "end": 100}  # of the version before this one
+    rows = [line(1, "A?", "B", sources=[touching, beside]), line(2, "C?", "D", sources=[before]), line(3, "E?", "F")]
+    found, rule = look("passages", material(*rows, documents=documents, passages=passages))
+    assert found.number == 40 and rule.verdict(40) == "pass" and rule.verdict(24.9) == "warn"
+    assert found.items == ["a.md (2 of 4 passages)", "b.md (1 of 1 passages)"]
+
+
+def test_without_passages_their_coverage_is_not_judged() -> None:
+    found, _ = look("passages", material(line(1, "A?", "B")))
+    assert found.number is None and found.note
+
+
+def test_a_passage_is_bare_exactly_where_no_span_shares_a_character_with_it() -> None:
+    dice = random.Random(5)
+    for _ in range(300):
+        spans = [(start := dice.randrange(50), start + dice.randint(1, 20)) for _ in range(dice.randrange(8))]
+        places = [(start := dice.randrange(60), start + dice.randint(1, 9)) for _ in range(dice.randrange(8))]
+        sources = [{"document": "d", "version": "v", "start": start, "end": end} for start, end in spans]
+        passages = [Passage(number, "d", "v", number, start, end) for number, (start, end) in enumerate(places)]
+        taken = {at for start, end in spans for at in range(start, end)}
+        bare = bare_among(passages, material(line(1, "A?", "B", sources=sources)).rows)
+        assert bare == [one for one in passages if taken.isdisjoint(range(one.start, one.end))]
+
+
+def on_the_map(vectors: Any) -> Material:
+    """Twenty pairs about two things, and three passages, of which the last two have no pair and are about the second."""
+    rows = [
+        line(n, f"What of {said} {n}?", said, sources=[{"document": "d", "version": "v", "start": 0, "end": 5}])
+        for n, said in enumerate(["lists and order", "files and disks"] * 10)
+    ]
+    said = np.array([[1, 0], [0, 1]] * 10, dtype=np.float32)
+    passages = [Passage(n, "d", "v", n, n * 10, n * 10 + 10) for n in range(3)]
+    return material(*rows, passages=passages, asked=said, said=said, embedded=list(range(20)), passage_vectors=vectors)
+
+
+def test_the_map_shows_passages_without_pairs_beside_what_they_are_about() -> None:
+    drawn = map_of(on_the_map(np.array([[1, 0], [0.1, 0.99], [0, 1]], dtype=np.float32)))
+    assert [(one["version"], one["ordinal"]) for one in drawn["passages"]] == [("v", 1), ("v", 2)]
+    files = next(one for one in drawn["clusters"] if "files" in one["words"])
+    assert (files["bare"], sum(one["bare"] for one in drawn["clusters"])) == (2, 2)
+    assert {one["cluster"] for one in drawn["passages"]} == {files["id"]}
+    places = {row: (one["x"], one["y"]) for row, one in zip(range(20), drawn["points"], strict=True)}
+    assert (drawn["passages"][1]["x"], drawn["passages"][1]["y"]) == places[1] != places[0]
+
+
+def test_passages_that_another_model_embedded_are_left_off_the_map() -> None:
+    drawn = map_of(on_the_map(None))
+    assert len(drawn["points"]) == 20 and drawn["passages"] == [] and {one["bare"] for one in drawn["clusters"]} == {0}
 
 
 def test_topics_with_few_pairs_and_one_that_takes_over_are_told() -> None:

@@ -1,4 +1,4 @@
-"""Topics among the pairs: vectors, clusters with words that name them, and a map in two dimensions."""
+"""Topics among the pairs: vectors, and clusters with words that name them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 FEWEST = 10  # rows; fewer make no clusters
 MOST = 24  # clusters: as many as a person looks through
-ON_MAP = 2_000  # points: more are neither seen nor drawn quickly
 DIMENSIONS = 64  # of the vectors made from words, where there is no embedding model
 NAMED_BY = 4  # words
 
@@ -33,7 +32,7 @@ def clusters_of(material: "Material") -> Clusters:
     """Clusters of all rows: by the embedding model where every row was embedded, else by their words."""
     count = len(material.rows)
     whole = material.said is not None and len(material.embedded) == count
-    vectors = _mean(material.asked, material.said) if whole else _by_words(material)
+    vectors = mean_of(material.asked, material.said) if whole else _by_words(material)
     if count < FEWEST or vectors is None:
         return Clusters([0] * count, [[]], vectors)
     from sklearn.cluster import MiniBatchKMeans
@@ -46,7 +45,8 @@ def clusters_of(material: "Material") -> Clusters:
     return Clusters(labels, _names(material, labels, len(order)), vectors)
 
 
-def _mean(asked: Any, said: Any) -> Any:
+def mean_of(asked: Any, said: Any) -> Any:
+    """A unit-length row a pair, between what it asks and what it says."""
     from sklearn.preprocessing import normalize
 
     return normalize(asked + said)
@@ -85,39 +85,3 @@ def _names(material: "Material", labels: list[int], number: int) -> list[list[st
         return here / sizes[cluster] - rest / max(1, total - sizes[cluster])
 
     return [sorted(held, key=lambda word: (-telling(cluster, word), word))[:NAMED_BY] for cluster, held in enumerate(inside)]
-
-
-def map_of(material: "Material") -> dict[str, Any]:
-    """``map.json``: points in the plane, near each other where pairs are alike, and the clusters they belong to."""
-    made = material.clusters
-    if made.vectors is None or len(material.rows) < FEWEST:
-        return {"points": [], "clusters": []}
-    import random
-
-    chosen = sorted(random.Random(material.seed).sample(range(len(material.rows)), min(ON_MAP, len(material.rows))))
-    places = _in_plane(made.vectors[chosen], material.seed)
-    points = [
-        {"pair": material.rows[number].id, "x": round(float(x), 2), "y": round(float(y), 2), "cluster": made.labels[number]}
-        for number, (x, y) in zip(chosen, places, strict=True)
-    ]
-    sizes = Counter(made.labels)
-    documents: list[set[str]] = [set() for _ in made.names]
-    for row, label in zip(material.rows, made.labels, strict=True):
-        documents[label].update(row.documents)
-    clusters = [
-        {"id": cluster, "words": said, "pairs": sizes[cluster], "documents": len(documents[cluster])}
-        for cluster, said in enumerate(made.names)
-    ]
-    return {"points": points, "clusters": clusters}
-
-
-def _in_plane(vectors: Any, seed: int) -> Any:
-    """Two coordinates a row: t-SNE, which keeps neighbours together; of few rows their two main components."""
-    from sklearn.decomposition import PCA
-
-    if len(vectors) < 60:
-        return PCA(2, random_state=seed).fit_transform(vectors)
-    from sklearn.manifold import TSNE
-
-    reduced = PCA(min(30, vectors.shape[1]), random_state=seed).fit_transform(vectors)
-    return TSNE(2, perplexity=min(30, len(vectors) // 4), init="pca", random_state=seed, n_jobs=2, max_iter=500).fit_transform(reduced)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from engine.lib.quality.passages import Passage, bare_among
 from engine.lib.quality.tokens import Tokens
 
 BLOCK = 1024  # rows compared with all others at once
@@ -17,7 +18,8 @@ _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 class Row:
     """One line of a `pair-rows` artifact.
 
-    ``prompt`` is everything before the last answer but the system turn, ``context`` the passages it rests on.
+    ``prompt`` is everything before the last answer but the system turn, ``context`` the passages it rests on, ``spans`` where in which
+    version of a document its evidence stands (start and end in characters).
     """
 
     id: str
@@ -34,6 +36,7 @@ class Row:
     origin: str
     parent: str
     documents: tuple[str, ...]
+    spans: tuple[tuple[str, int, int], ...]
     split: str
     stale: bool
 
@@ -57,6 +60,7 @@ class Row:
             answer=turns[-1]["content"] if turns and turns[-1]["role"] == "assistant" else "",
             shape=str(data.get("shape") or "free"),
             documents=tuple(dict.fromkeys(str(one.get("document")) for one in sources)),
+            spans=tuple((str(one.get("version")), int(one.get("start") or 0), int(one.get("end") or 0)) for one in sources),
             stale=bool(data.get("stale")),
             **words,
         )
@@ -74,13 +78,16 @@ def normalised(text: str) -> str:
 
 @dataclass
 class Material:
-    """``documents``: the lines of ``documents.jsonl``. ``asked`` and ``said``: what the embedding model makes of prompt and answer, a
+    """``documents``: the lines of ``documents.jsonl``. ``passages``: those of the documents as they are today; ``passage_vectors``: a row
+    for each chunk, by ``Passage.number``, or None. ``asked`` and ``said``: what the embedding model makes of prompt and answer, a
     unit-length row for each of the rows numbered in ``embedded``; None without such a model. ``tell(done, total)`` is called by checks that
     take long.
     """
 
     rows: list[Row]
     documents: list[dict[str, Any]] = field(default_factory=list)
+    passages: list[Passage] = field(default_factory=list)
+    passage_vectors: Any = None
     seed: int = 0
     context_tokens: int = 1024
     tokenizer: Any = None
@@ -111,6 +118,11 @@ class Material:
         """How many rows hold ``word``, written as ``tokens.words`` writes it."""
         number = self.tokens.vocabulary.get(word)
         return 0 if number is None else int(self._frequencies[number])
+
+    @cached_property
+    def bare_passages(self) -> list[Passage]:
+        """Passages that no pair draws on."""
+        return bare_among(self.passages, self.rows)
 
     @cached_property
     def near(self) -> list[tuple[int, int, float]]:

@@ -1,4 +1,4 @@
-"""Which documents and topics have pairs."""
+"""Which documents, passages and topics have pairs."""
 
 from collections import Counter
 
@@ -15,6 +15,18 @@ def documents(material: Material, rule: Rule) -> Found:
     bare = [one for one in material.documents if str(one["id"]) not in drawn_on]
     bare.sort(key=lambda one: -(one.get("characters") or 0))
     return Found(share(len(material.documents) - len(bare), len(material.documents)), items=[str(one["name"]) for one in bare])
+
+
+@check("passages")
+def passages(material: Material, rule: Rule) -> Found:
+    """The share of passages that a pair draws on, in %; items are the documents with the others, most of them first."""
+    if not material.passages:
+        return Found(None, note="There are no passages to compare with: no document has been read.")
+    names = {str(one["id"]): str(one["name"]) for one in material.documents}
+    bare = Counter(one.document for one in material.bare_passages)
+    all_of = Counter(one.document for one in material.passages)
+    items = [f"{names.get(document, 'A document')} ({count:,} of {all_of[document]:,} passages)" for document, count in bare.most_common()]
+    return Found(share(len(material.passages) - bare.total(), len(material.passages)), items=items)
 
 
 @check("topic_balance")
