@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from curation.filter_values import KIND_OPS, Kind, Value, value_read
+from curation.filter_work import answered_by, assigned_to, commented, imported_columns
 from curation.models import Difficulty, Finding, Origin, Pair, PairStatus, PairTag, QualityReport
 from curation.searching import Part, matching
 from projects.models import Project
@@ -142,6 +143,11 @@ def _fields() -> dict[str, Field]:
         "created_by": Field("Made by person", "choice", key_of("created_by_id"), optional=True),
         "decided_at": Field("Decided", "date", moment("decided_at"), optional=True),
         "decided_by": Field("Decided by", "choice", key_of("decided_by_id"), optional=True),
+        "note": Field("Reviewer's note", "text", column("note"), optional=True),
+        "comment": Field("Comment", "text", commented, optional=True),
+        "assigned_to": Field("Assigned to", "choice", assigned_to, optional=True),
+        "answered_by": Field("Answered by", "choice", answered_by, optional=True),
+        "imported": Field("Imported columns", "text", imported_columns, optional=True, example="a column's name or value"),
         "by_rule": Field("Decided by rule", "flag", flag(~Q(decided_by_rule=""))),
     }
 

@@ -73,6 +73,8 @@ VALUES: dict[str, Callable[[Project], Choices]] = {
     "finding": _findings,
     "created_by": _people,
     "decided_by": _people,
+    "assigned_to": _people,
+    "answered_by": _people,
 }
 
 

@@ -17,7 +17,7 @@ from curation.filters import (
     filter_text,
     pairs_matching,
 )
-from curation.models import Finding, Origin, Pair, PairStatus, QualityReport, SavedFilter
+from curation.models import Assignment, Comment, Finding, Origin, Pair, PairStatus, QualityReport, Response, SavedFilter
 from curation.selectors.filters import choices_of, filter_words, saved_filters
 from curation.services.filtering import filter_change, filter_create, filter_delete
 from curation.services.labelling import pairs_tag
@@ -62,7 +62,13 @@ def pairs(project, owner, make_pair, version):
         created_by=owner,
         decided_by=owner,
         decided_at=timezone.now(),
+        note="Say which one",
+        extra={"Ticket": "Größe 7"},
     )
+    Comment.objects.create(pair=beta, by=owner, text="Looks odd to me")
+    Response.objects.create(pair=beta, user=owner, state="SUBMITTED", messages=beta.messages, pair_revision=1)
+    Response.objects.create(pair=alpha, user=owner, state="DRAFT", messages=alpha.messages, pair_revision=1)
+    Assignment.objects.create(project=project, user=owner, pair=beta, by=owner)
     pairs_tag(project=project, by=owner, pairs=Pair.objects.filter(pk=beta.pk), name="safety")
     report = QualityReport.objects.create(
         project=project,
@@ -112,6 +118,14 @@ EACH = [
     one("decided_at", "since", TODAY),
     one("decided_at", "days", 2),
     one("decided_by", "set"),
+    one("note", "contains", "which"),
+    one("comment", "contains", "ODD to"),
+    one("comment", "set"),
+    one("assigned_to", "set"),
+    one("answered_by", "set"),
+    one("imported", "contains", "größe"),
+    one("imported", "contains", "ticket"),
+    one("imported", "set"),
 ]
 
 
@@ -144,6 +158,16 @@ def test_keys_and_rules_are_found(project, owner, pairs, version):
     assert list(pairs_matching(project, one("by_rule", "is", True))) == [alpha]
     Pair.objects.filter(pk=alpha.pk).update(answer=beta.answer)
     assert set(pairs_matching(project, one("same_answer", "is", True))) == {alpha, beta}
+
+
+def test_work_is_found_by_person(project, owner, member, pairs):
+    _, beta = pairs
+    other = member("annotator")
+    for field in ("assigned_to", "answered_by"):
+        assert list(pairs_matching(project, one(field, "is", str(owner.pk)))) == [beta]
+        assert not pairs_matching(project, one(field, "is", str(other.pk))) and not pairs_matching(project, one(field, "is", "nobody"))
+    Assignment.objects.create(project=project, user=other, tag=beta.tags.get(), by=owner)
+    assert list(pairs_matching(project, one("assigned_to", "is", str(other.pk)))) == [beta]
 
 
 def test_groups_stand_in_one_another(project, pairs, make_pair):
