@@ -108,8 +108,8 @@ def _finding(project: Project, op: str, value: Any) -> Q:
 
 def _same_answer(project: Project, op: str, value: Any) -> Q:
     kept = Pair.objects.filter(project=project).exclude(status=PairStatus.REJECTED)
-    twice = kept.order_by().values("answer").annotate(times=Count("*")).filter(times__gt=1).values("answer")
-    return Q(answer__in=twice) if value else ~Q(answer__in=twice)
+    twice = kept.order_by().values("answer_hash").annotate(times=Count("*")).filter(times__gt=1).values("answer_hash")
+    return Q(answer_hash__in=twice) if value else ~Q(answer_hash__in=twice)
 
 
 def _fields() -> dict[str, Field]:

@@ -48,3 +48,8 @@ def normalised(question: str) -> str:
 def question_hash(question: str, *earlier: str) -> str:
     """What two pairs with the same prompt share: of the last question and, in a longer conversation, of the turns before it."""
     return hashlib.sha256("\n".join(normalised(turn) for turn in (*earlier, question)).encode()).hexdigest()
+
+
+def answer_hash(answer: str) -> int:
+    """What two pairs with the same answer share, word for word: 64 bits, signed as databases keep them."""
+    return int.from_bytes(hashlib.blake2b(answer.encode(), digest_size=8).digest(), "big", signed=True)

@@ -6,6 +6,7 @@ from django.db import models
 from django.urls import reverse
 from pydantic import BaseModel
 
+from curation.models import Pair
 from projects.models import Project, User
 from retrieval.citations import citation_url
 from runs.models import Artifact
@@ -62,24 +63,54 @@ class Message(models.Model):
     with_documents = models.BooleanField(default=False)
     seconds = models.FloatField(null=True)
     cut_off = models.BooleanField(default=False)
+    pair = models.OneToOneField(Pair, on_delete=models.SET_NULL, null=True, related_name="+", help_text="Made from this answer, once.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["pk"]
 
     @property
+    def corrected(self) -> str:
+        """What stands there once a correction has taken the answer's place."""
+        return next((feedback.correction for feedback in self.feedback.all() if feedback.correction), self.text)
+
+    @property
     def cited(self) -> list[Citation]:
         return [Citation.model_validate(item) for item in self.citations]
 
 
+class Reason(models.TextChoices):
+    """What may be wrong with an answer, as who asked sees it."""
+
+    WRONG = "wrong", "It is not true"
+    INCOMPLETE = "incomplete", "Something is missing"
+    BESIDE = "beside", "It answers something else"
+    PASSAGE = "passage", "It rests on the wrong passage"
+    WORDING = "wording", "It is badly put"
+
+
 class Feedback(models.Model):
-    """A thumb, and where it points down, what the answer should have been."""
+    """A thumb, and where it points down, what was wrong and what the answer should have been.
+
+    Reviewers see the question and the answer of what was rated, and make pairs of it; ``set_aside`` is what they want no pair of.
+    """
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="feedback")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     good = models.BooleanField()
+    reasons = models.JSONField(default=list, help_text="Keys of Reason.")
     correction = models.TextField(blank=True, max_length=8000)
+    set_aside = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["message", "user"], name="one_thumb_a_person")]
+
+    @property
+    def right_answer(self) -> str:
+        """What the model should have said as far as the rating tells; empty where it does not. Half an answer is none."""
+        return self.correction or (self.message.text if self.good and not self.message.cut_off else "")
+
+    @property
+    def reason_words(self) -> list[str]:
+        return [str(Reason(key).label) for key in self.reasons if key in Reason.values]

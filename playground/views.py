@@ -16,12 +16,14 @@ from catalogue.serving import ServingError
 from engine.endpoint import EndpointError
 from playground import services
 from playground.answering import Answer, answer_stream
-from playground.forms import LONGEST_QUESTION, AskForm, FeedbackForm
+from playground.forms import LONGEST_QUESTION, AskForm
 from playground.models import Conversation, Message
-from playground.selectors import conversations_of, model_label
+from playground.selectors import conversations_of, model_label, rated_count
+from playground.showing import Said, said_in, said_one
 from projects.guards import project_for
 from projects.models import Project
 from projects.pages import project_page
+from projects.roles import CAPABILITIES, may
 from retrieval.embedding import EmbedderAway
 from retrieval.stores import StoreError
 
@@ -35,24 +37,31 @@ def chat(request: HttpRequest, slug: str) -> HttpResponse:
 
 def conversation(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
     project = project_for(request.user, slug)
-    found = get_object_or_404(conversations_of(project, request.user).select_related("model"), pk=pk)
+    found = get_object_or_404(conversations_of(project, request.user).select_related("model__produced_by"), pk=pk)
+    return conversation_page(request, project, found)
+
+
+def conversation_page(
+    request: HttpRequest, project: Project, found: Conversation, *, instead: Said | None = None, status: int = 200
+) -> HttpResponse:
+    """The page of a conversation, with ``instead`` in place of the same answer as it stands in the database."""
     form = AskForm(project=project, initial={"model": str(found.model_id), "with_documents": found.with_documents})
-    return _page(request, project, form, found)
+    return _page(request, project, form, found, instead=instead, status=status)
 
 
-def _page(request: HttpRequest, project: Project, form: AskForm, found: Conversation | None) -> HttpResponse:
+def _page(
+    request: HttpRequest, project: Project, form: AskForm, found: Conversation | None, *, instead: Said | None = None, status: int = 200
+) -> HttpResponse:
+    shown = said_in(project, found, opened=request.GET.get("rated", "")) if found else []
     context = {
         "form": form,
         "conversation": found,
         "model_label": model_label(found.model) if found else "",
-        "chat_messages": _drawn(project, found) if found else [],
+        "chat_messages": [instead if instead and instead.message == one.message else one for one in shown],
         "conversations": conversations_of(project, request.user)[:30],
+        "rated_waiting": rated_count(project) if may(project.role, "review") else 0,  # type: ignore[attr-defined]
     }
-    return project_page(request, "playground/chat.html", project, "chat", context)
-
-
-def _drawn(project: Project, found: Conversation) -> list[dict[str, Any]]:
-    return [{"message": message, "citations": [(item, item.url(project)) for item in message.cited]} for message in found.messages.all()]
+    return project_page(request, "playground/chat.html", project, "chat", context, status=status)
 
 
 @require_POST
@@ -123,21 +132,8 @@ def _line(content: dict[str, Any]) -> bytes:
 
 
 def _answer_html(project: Project, message: Message) -> str:
-    drawn = {"message": message, "citations": [(item, item.url(project)) for item in message.cited]}
-    return render_to_string("playground/message.html", {"item": drawn, "project": project})
-
-
-@require_POST
-def feedback(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = project_for(request.user, slug)
-    message = get_object_or_404(Message, pk=pk, conversation__project=project, conversation__user=request.user, role="assistant")
-    form = FeedbackForm(request.POST)
-    if form.is_valid():
-        services.feedback_give(message=message, user=request.user, **form.cleaned_data)
-        messages.success(request, "Thank you, noted")
-    else:
-        messages.error(request, "That could not be noted: say whether the answer was good, and correct it in at most 8,000 characters.")
-    return redirect(message.conversation)
+    can = {capability: may(project.role, capability) for capability in CAPABILITIES}  # type: ignore[attr-defined] (set by the guard)
+    return render_to_string("playground/message.html", {"item": said_one(project, message), "project": project, "can": can})
 
 
 @require_POST

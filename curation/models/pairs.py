@@ -75,6 +75,7 @@ class Pair(models.Model):
     question = models.TextField()
     answer = models.TextField(blank=True)
     answer_length = models.PositiveIntegerField(default=0)
+    answer_hash = models.BigIntegerField(null=True, editable=False, help_text="Of the answer as it stands, to find those it has in common.")
     question_hash = models.CharField(max_length=64)
     shape = models.CharField(max_length=40, default="free")
     sources = models.JSONField(default=list)
@@ -123,6 +124,7 @@ class Pair(models.Model):
             ),
             models.Index(fields=["project", "status", "responses_left", "created_at"]),
             models.Index(fields=["project", "answer_length", "id"], name="pair_lengths"),
+            models.Index(fields=["project", "answer_hash", "status"], name="pair_answers"),
             models.Index(fields=["project", "topic"]),
             models.Index(fields=["project", "shape"]),
             models.Index(fields=["project", "document_id"]),
@@ -151,7 +153,7 @@ class Pair(models.Model):
         if self.origin == Origin.WRITTEN:
             return f"written by {self.created_by or 'somebody who has left'}"
         run = self.artifact.produced_by_id if self.artifact else None
-        words = {Origin.IMPORTED: "imported from", Origin.FEEDBACK: "from"}.get(Origin(self.origin), f"{self.origin} by")
+        words = {Origin.IMPORTED: "imported from", Origin.FEEDBACK: "from chat with"}.get(Origin(self.origin), f"{self.origin} by")
         return ", ".join([f"{words} {self.made_by}" if self.made_by else str(self.origin), *([f"run {str(run)[:8]}"] if run else [])])
 
     @property

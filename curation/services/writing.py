@@ -7,16 +7,16 @@ from django.db import transaction
 from django.db.models import F
 
 from curation.errors import PairChanged, PairError
-from curation.labels import Labels, known_tags, label_checked, preference_of, tags_of, tags_set
-from curation.messages import messages_of, turns_between, with_words, words_of
+from curation.labels import Labels, known_tags, label_checked, preference_of, tags_of, tags_set, too_long
+from curation.messages import Words, entered, messages_of, turns_between, with_words, words_of
 from curation.models import Message, Origin, Pair, PairChange, PairStatus
 from curation.selectors.collecting import collection_of
-from curation.sources import Source, question_hash
+from curation.sources import Source, answer_hash, question_hash
 from projects import audit
 from projects.models import Project, User
 from projects.services import project_touch
 
-QUESTION_LIMIT, ANSWER_LIMIT = 4_000, 40_000  # characters; more than any context of a small model holds
+MISSING = {"question": "Write a question.", "answer": "Write an answer: the model would learn to say nothing."}
 
 
 def derived(messages: Sequence[Message]) -> dict[str, Any]:
@@ -28,25 +28,18 @@ def derived(messages: Sequence[Message]) -> dict[str, Any]:
         "question": words.question,
         "answer": words.answer,
         "answer_length": len(words.answer),
+        "answer_hash": answer_hash(words.answer),
         "question_hash": question_hash(*reversed(asked)) if asked else question_hash(words.question),
     }
 
 
-def checked(question: str, answer: str) -> tuple[str, str]:
-    """Both without the space around them. Raises ``PairError`` for words that cannot stand."""
-    question, answer = question.strip(), answer.strip()
-    wrong: dict[str, str] = {}
-    if not question:
-        wrong["question"] = "Write a question."
-    elif len(question) > QUESTION_LIMIT:
-        wrong["question"] = f"At most {QUESTION_LIMIT:,} characters; this one has {len(question):,}."
-    if not answer:
-        wrong["answer"] = "Write an answer: the model would learn to say nothing."
-    elif len(answer) > ANSWER_LIMIT:
-        wrong["answer"] = f"At most {ANSWER_LIMIT:,} characters; this one has {len(answer):,}."
+def checked(question: str, answer: str, system: str = "") -> Words:
+    """The three as they are kept of what somebody typed. Raises ``PairError`` for words that cannot stand, by field."""
+    words = Words(entered(question), entered(answer), entered(system))
+    wrong = {name: said for name, text in words._asdict().items() if (said := too_long(text) if text else MISSING.get(name, ""))}
     if wrong:
         raise PairError("Some fields are not right.", wrong)
-    return question, answer
+    return words
 
 
 def _check_new(project: Project, question_hash: str, but: Pair | None = None) -> None:
@@ -69,9 +62,8 @@ def pair_create(
     sources: list[Source] | None = None,
 ) -> Pair:
     """A pair written by a person, waiting for review. Raises ``PairError`` for empty words or a question that is there already."""
-    question, answer = checked(question, answer)
     sources = sources or []
-    fields = derived(messages_of(question, answer, system.strip()))
+    fields = derived(messages_of(*checked(question, answer, system)))
     _check_new(project, fields["question_hash"])
     pair = Pair.objects.create(
         project=project,
@@ -107,10 +99,9 @@ def pair_edit(
     Compare-and-set on the revision ``pair`` was read with. Raises ``PairError`` for words that cannot stand, ``PairChanged`` when
     somebody else was first.
     """
-    question, answer = checked(question, answer)
-    system = pair.system if system is None else system.strip()
+    words = checked(question, answer, pair.system if system is None else system)
     between = None if turns is None or _same(turns, turns_between(pair.messages)) else checked_turns(turns)
-    messages = with_words(pair.messages, question, answer, system, between)
+    messages = with_words(pair.messages, *words, between)
     fields = derived(messages) | preference_of(pair, messages, labels.rejected if labels else None)
     if fields["question_hash"] != pair.question_hash:
         _check_new(pair.project, fields["question_hash"], but=pair)
@@ -141,17 +132,16 @@ def pair_edit(
 
 
 def _same(turns: Sequence[Message], others: Sequence[Message]) -> bool:
-    return [(turn["role"], turn["content"].split()) for turn in turns] == [(turn["role"], turn["content"].split()) for turn in others]
+    return [(turn["role"], entered(turn["content"])) for turn in turns] == [(turn["role"], entered(turn["content"])) for turn in others]
 
 
 def checked_turns(turns: Sequence[Message]) -> list[Message]:
-    """``turns`` without the empty ones and the space around them. Raises ``PairError`` unless question and answer still alternate."""
-    kept = [{"role": turn["role"], "content": turn["content"].strip()} for turn in turns if turn["content"].strip()]
-    wrong = ""
+    """``turns`` as they are kept of what somebody typed, without the empty ones. Raises ``PairError`` unless question and answer still
+    alternate."""
+    kept = [{"role": turn["role"], "content": text} for turn in turns if (text := entered(turn["content"]))]
+    wrong = next((f"Turn {number} is too long. {said}" for number, turn in enumerate(kept, 1) if (said := too_long(turn["content"]))), "")
     if [turn["role"] for turn in kept] != ["assistant", "user"] * (len(kept) // 2) or len(kept) % 2:
         wrong = "Between the question and the answer, answers and questions take turns: an answer first, a question last."
-    elif any(len(turn["content"]) > ANSWER_LIMIT for turn in kept):
-        wrong = f"A turn has at most {ANSWER_LIMIT:,} characters."
     if wrong:
         raise PairError(wrong, {"turns": wrong})
     return kept

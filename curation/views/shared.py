@@ -9,6 +9,7 @@ from django.urls import reverse
 from catalogue.packing import streamed
 from curation.selectors.collecting import pairs_in_review, unread_mentions
 from projects.models import Project
+from projects.registries import provided
 from projects.roles import may
 
 
@@ -30,7 +31,7 @@ def download(blocks: Callable[[], Iterator[bytes]], name: str, media_type: str, 
 
 
 def pairs_tabs(project: Project, user: Any, current: str) -> list[dict[str, Any]]:
-    """The views of pairs that ``user`` may see, for the tabs above them."""
+    """The views of pairs that ``user`` may see, for the tabs above them; higher floors add theirs."""
     role = project.role  # type: ignore[attr-defined] (set by the guard)
     disputed = pairs_in_review(project, "disputed").count() if may(role, "review") else 0
     tabs = [
@@ -41,11 +42,12 @@ def pairs_tabs(project: Project, user: Any, current: str) -> list[dict[str, Any]
         ("tags", "Tags", "review", None),
         ("mentions", "Mentions", "view", unread_mentions(project, user) or None),
     ]
-    return [
+    own = [
         {"title": title, "url": reverse(f"curation:{name}", args=[project.slug]), "current": name == current, "count": count}
         for name, title, can, count in tabs
         if may(role, can)
     ]
+    return [*own, *(tab for more in provided("pairs_tabs", project, current) for tab in more)]
 
 
 def ways_to_make(project: Project, current: str) -> dict[str, Any]:

@@ -66,6 +66,7 @@ async function ask() {
         whole.innerHTML = line.done; // our own server's template, escaped there
         for (const field of whole.content.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = csrf();
         answer.replaceWith(whole.content);
+        window.htmx?.process(log.lastElementChild); // its thumbs
         log.lastElementChild.scrollIntoView({ block: "end" });
       } else if (line.error) {
         ended = true;

@@ -1,7 +1,11 @@
 import json
 from datetime import timedelta
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from curation.filter_fields import FIELDS
@@ -17,6 +21,7 @@ from curation.filters import (
     filter_text,
     pairs_matching,
 )
+from curation.messages import messages_of
 from curation.models import Assignment, Comment, Finding, Origin, Pair, PairStatus, QualityReport, Response, SavedFilter
 from curation.selectors.filters import choices_of, filter_words, saved_filters
 from curation.services.filtering import filter_change, filter_create, filter_delete
@@ -156,8 +161,17 @@ def test_keys_and_rules_are_found(project, owner, pairs, version):
     assert not pairs_matching(project, one("document", "is", "no id"))
     Pair.objects.filter(pk=alpha.pk).update(decided_by_rule="a rule")
     assert list(pairs_matching(project, one("by_rule", "is", True))) == [alpha]
-    Pair.objects.filter(pk=alpha.pk).update(answer=beta.answer)
+    Pair.objects.filter(pk=alpha.pk).update(**derived(messages_of("Alpha pump?", beta.answer)))
     assert set(pairs_matching(project, one("same_answer", "is", True))) == {alpha, beta}
+
+
+def test_answers_of_before_get_their_hash(pairs, monkeypatch):
+    migration = import_module("curation.migrations.0006_answers_in_common")
+    monkeypatch.setattr(migration, "BATCH", 1)
+    hashes = list(Pair.objects.order_by("pk").values_list("answer_hash", flat=True))
+    Pair.objects.update(answer_hash=None)
+    migration.fill(apps, SimpleNamespace(connection=connection))
+    assert list(Pair.objects.order_by("pk").values_list("answer_hash", flat=True)) == hashes and len(set(hashes)) == 2
 
 
 def test_work_is_found_by_person(project, owner, member, pairs):

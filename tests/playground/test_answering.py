@@ -15,6 +15,7 @@ from retrieval.embedding import EmbedderAway
 from retrieval.stores import StoreError
 from runs.artifacts import artifact_erase, artifact_register
 from runs.models import Artifact
+from tests.engine.chat_server import chat_server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
@@ -58,3 +59,26 @@ async def test_without_search_it_says_what_to_do(
     monkeypatch.setattr("playground.answering.find_passages", away)
     lines = await asked(project, viewer, model=str(model.pk), with_documents="on")
     assert str(error) in lines[-1]["error"] and "without them" in lines[-1]["mend"]
+
+
+async def test_an_answer_comes_with_its_thumbs_and_can_be_rated_at_once(
+    project: Project, annotator: User, model: Artifact, settings: Any
+) -> None:
+    chunk = {
+        "id": "1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "delta": {"content": "Hi."}}],
+    }
+    with chat_server(lambda prompt, number: (200, f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n")) as server:
+        settings.SERVE_URL = server.url
+        lines = await asked(project, annotator, model=str(model.pk))
+    message = await Message.objects.aget(role="assistant")
+    rate = reverse("playground:feedback", args=[project.slug, message.pk])
+    shown = lines[-1]["done"]
+    assert lines[1:-1] == [{"token": "Hi."}] and f'hx-post="{rate}"' in shown and "Reviewers see what you rate" in shown
+    client = AsyncClient()
+    await client.aforce_login(annotator)
+    rated = await client.post(rate, {"good": "yes"}, headers={"HX-Request": "true"})
+    assert "Make a pair of it" in rated.content.decode()

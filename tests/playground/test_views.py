@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from playground.models import Conversation, Feedback, Message
+from playground.models import Conversation, Message
 from playground.services import citations_erase, conversation_create
 from projects.models import Project, User
 from runs.artifacts import artifact_register
@@ -79,13 +79,6 @@ def test_what_a_model_says_is_shown_as_text(project: Project, viewer: User, conv
     page = client_for(viewer).get(reverse("playground:conversation", args=[project.slug, conversation.pk])).content.decode()
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
-
-
-def test_a_second_thumb_replaces_the_first(project: Project, viewer: User, conversation: Conversation, client_for: ClientFor) -> None:
-    message = Message.objects.create(conversation=conversation, role="assistant", text="A suite.")
-    for good in ("yes", "no"):
-        client_for(viewer).post(reverse("playground:feedback", args=[project.slug, message.pk]), {"good": good})
-    assert [feedback.good for feedback in Feedback.objects.all()] == [False]
 
 
 def test_a_conversation_with_a_cited_answer_shows_where_it_stands(
