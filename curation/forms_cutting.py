@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from curation.filters import FilterError, Group, filter_parse
-from curation.gate import Gate
+from curation.gate import Gate, last_gate_seen
 from curation.models import Tag
 from curation.selectors.filters import saved_filters
 from curation.services.cutting import REASON_LIMIT
@@ -59,16 +59,23 @@ class CutForm(forms.Form):
         help_text="Kept with the version, on its data card and in the audit log.",
     )
 
-    def __init__(self, *args: Any, project: Project, user: User, gate: Gate, may_override: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, project: Project, user: User, may_override: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.gate = gate
         self._filters = {str(one.pk): one for one in saved_filters(project, user)}
         tags = {str(one.pk): one for one in Tag.objects.filter(project=project)}
         shared = [(key, f"{one.name} (saved filter)") for key, one in self._filters.items()]
         self.fields["saved_filter"].choices = [("", "Approved pairs"), *shared]  # type: ignore[attr-defined]
         self.fields["rehearsal_tag"].choices = [("", "None"), *((key, tag.name) for key, tag in tags.items())]  # type: ignore[attr-defined]
-        if not (gate.failed and may_override):
+        self.gate = self._gate(project)
+        if not (self.gate.failed and may_override):
             del self.fields["override_reason"]
+
+    def _gate(self, project: Project) -> Gate:
+        """What the quality gate says of the pairs chosen so far; of the approved ones where that filter cannot be read."""
+        try:
+            return last_gate_seen(project, self._tree_of(filter_parse(self["f"].value() or ""), self["saved_filter"].value()))
+        except FilterError:
+            return last_gate_seen(project)
 
     def clean_f(self) -> Group:
         try:
@@ -94,7 +101,7 @@ class CutForm(forms.Form):
         data = self.cleaned_data
         percent = data.get("rehearsal_percent") or 0
         return Cut(
-            tree=self._tree(),
+            tree=self._tree_of(data["f"], data["saved_filter"]),
             fractions=(data["train"] / 100, data["validation"] / 100, data["test"] / 100),
             seed=data["seed"] if data.get("seed") is not None else self.fields["seed"].initial,
             licence=data["licence"],
@@ -108,10 +115,9 @@ class CutForm(forms.Form):
         """What was entered, as it was sent."""
         return {name: self.data[name] for name in self.fields if name in self.data}
 
-    def _tree(self) -> dict[str, Any] | None:
-        """The filter asked for; None for the approved pairs."""
-        asked: Group = self.cleaned_data["f"]
+    def _tree_of(self, asked: Group, saved: str | None) -> dict[str, Any] | None:
+        """The filter that counts, that of an address or a saved one; None for the approved pairs."""
         if asked.parts:
             return asked.tree()
-        chosen = self._filters.get(self.cleaned_data["saved_filter"])
+        chosen = self._filters.get(str(saved))
         return chosen.tree if chosen else None

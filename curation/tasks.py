@@ -17,14 +17,6 @@ def curation_raft(project_id: int, user_id: int, pairs: list[str], params: dict[
 
 
 @shared_task
-def curation_gate_start(project_id: int, user_id: int, tree: dict[str, Any], params: dict[str, Any]) -> None:
-    from curation.services.gating import gate_start
-
-    if project := Project.objects.filter(pk=project_id).first():
-        gate_start(project=project, by=User.objects.filter(pk=user_id).first(), tree=tree, params=params)
-
-
-@shared_task
 def curation_chore(chore_id: str) -> None:
     import curation.services  # noqa: F401 (registers what can be done)
     from curation.services.chores import chore_run

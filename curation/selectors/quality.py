@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
@@ -49,11 +48,6 @@ def last_run(project: Project) -> Run | None:
     return Run.objects.filter(project=project, stage=STAGE).order_by("-created_at").first()
 
 
-def run_since(project: Project, moment: int) -> bool:
-    """Whether a run of the gate was made at ``moment`` (seconds since 1970) or after."""
-    return Run.objects.filter(project=project, stage=STAGE, created_at__gte=datetime.fromtimestamp(moment, UTC)).exists()
-
-
 def is_outdated(report: QualityReport) -> bool:
     """Whether pairs came, went or changed since it looked at them. Three small queries; exact as to changes, not as to undone ones."""
     given = RunInput.objects.filter(run=report.artifact.produced_by_id, role="pairs").values_list("artifact__created_at", flat=True).first()
@@ -64,15 +58,15 @@ def is_outdated(report: QualityReport) -> bool:
     return pairs_matching(report.project, report.tree or APPROVED).count() != report.pairs
 
 
-def checks_by_group(report: QualityReport) -> list[dict[str, Any]]:
-    """The report's checks as the page shows them, in groups."""
-    rows = [_shown(report, check) for check in report.report["checks"]]
+def checks_by_group(report: QualityReport, *, newest: bool) -> list[dict[str, Any]]:
+    """The report's checks as the page shows them, in groups. Of the ``newest`` report, pairs found can be augmented as they are."""
+    rows = [_shown(report, check, newest) for check in report.report["checks"]]
     return [
         {"title": GROUPS.get(key, key.capitalize()), "checks": list(checks)} for key, checks in groupby(rows, key=lambda row: row["group"])
     ]
 
 
-def _shown(report: QualityReport, check: dict[str, Any]) -> dict[str, Any]:
+def _shown(report: QualityReport, check: dict[str, Any], newest: bool = False) -> dict[str, Any]:
     slug, remedy = report.project.slug, check.get("remedy") or {}
     action = remedy.get("action", "")
     return {
@@ -84,8 +78,14 @@ def _shown(report: QualityReport, check: dict[str, Any]) -> dict[str, Any]:
         "findings_url": reverse("curation:quality_findings", args=[slug, report.pk, check["key"]]) if check["rows"] else "",
         "action": action if action not in LINKED and check["rows"] else "",
         "label": remedy.get("label", ""),
-        "href": reverse(LINKED[action], args=[slug]) if action in LINKED and check["verdict"] != "pass" else "",
+        "href": _page_that_mends(report.project, action, check, newest) if action in LINKED and check["verdict"] != "pass" else "",
     }
+
+
+def _page_that_mends(project: Project, action: str, check: dict[str, Any], newest: bool) -> str:
+    """Further pairs are made from those found; what has no pairs yet is generated from all documents."""
+    page = reverse(LINKED[action], args=[project.slug])
+    return f"{page}?{_found_by(check['key'])}" if action == "augment" and newest and check["rows"] else page
 
 
 def check_of(report: QualityReport, key: str) -> dict[str, Any] | None:
@@ -135,8 +135,13 @@ def findings_page(report: QualityReport, check: str, number: Any) -> Any:
 
 def table_url(project: Project, check: str) -> str:
     """The table of pairs with what a check of the last report found."""
+    return f"{reverse('curation:pairs', args=[project.slug])}?{_found_by(check)}"
+
+
+def _found_by(check: str) -> str:
+    """For an address: the pairs that a check of the last report found."""
     tree = filter_read({"all": [{"field": "finding", "op": "is", "value": check}]})
-    return f"{reverse('curation:pairs', args=[project.slug])}?{urlencode({'f': filter_text(tree)})}"
+    return urlencode({"f": filter_text(tree)})
 
 
 def map_chart(report: QualityReport) -> dict[str, Any] | None:

@@ -53,8 +53,8 @@ def dataset_version_cut(
 ) -> DatasetVersion:
     """Write the pairs of a filter as an immutable ``dataset`` artifact and number it.
 
-    ``tree`` is a filter of ``curation.filters``, the approved pairs by default. The last gate's result is frozen in the version; where it
-    failed, only an owner cuts, with an ``override_reason``.
+    ``tree`` is a filter of ``curation.filters``, the approved pairs by default. The gate's report that counts for it (``curation.gate``) is
+    frozen in the version; where it failed, only an owner cuts, with an ``override_reason``.
     Raises ``FilterError`` for a tree that cannot be read, ``DatasetError`` when nothing matches, when it is too little, when it cannot be
     split by document, or when the gate forbids it; ``Stopped`` when ``tick``, told of the pairs read and of each step, wants an end.
     """
@@ -64,7 +64,7 @@ def dataset_version_cut(
     if rehearsal is not None:
         pairs = pairs.exclude(pk__in=rehearsal.candidates(project).values("pk"))
     go_on(tick, 0, "Looking at the quality gate")
-    gate = last_gate(project, pairs)
+    gate = last_gate(project, pairs, tree)
     override_reason = override_checked(project, by, gate, override_reason)
     settings.ARTIFACT_ROOT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="dataset-", dir=settings.ARTIFACT_ROOT))  # beside the store: taking it over is a rename

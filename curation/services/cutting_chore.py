@@ -51,7 +51,7 @@ def dataset_version_begin(*, project: Project, by: User, cut: Cut, typed: Mappin
     if total <= chores.AT_ONCE:
         return _cut(project, by, cut)
     fractions_checked(cut.fractions)
-    override_checked(project, by, last_gate_seen(project), cut.override_reason)
+    override_checked(project, by, last_gate_seen(project, cut.tree), cut.override_reason)
     cut.rehearsal(project)
     return chores.chore_begin(
         project=project,

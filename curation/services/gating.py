@@ -6,12 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.urls import reverse
 
 from curation.chunks import chunks_ensure
-from curation.filters import pairs_matching
+from curation.filters import FilterError, pairs_matching
 from curation.gate import fingerprint
-from curation.models import Finding, Pair, QualityReport
+from curation.models import Chore, ChoreState, Finding, Pair, QualityReport
 from curation.selecting import canonical
+from curation.selectors.bases import bases_of
+from curation.services import chores
+from curation.services.chores import Ended, chore_kind
+from curation.services.chosen import Tick, go_on, unwatched
 from curation.services.writing import PairError
 from curation.services.writing_out import pair_rows
 from curation.split_index import planned_split
@@ -23,44 +28,89 @@ from retrieval.batches import batched
 from retrieval.jsonl import Row, read_rows
 from runs.artifacts import artifact_path
 from runs.models import Artifact, Run
-from runs.services import run_create
+from runs.services import RunError, run_create
 
+KIND = "gate"
 STAGE = "check_pairs"
-AT_ONCE = 5_000  # pairs written out while a person waits
 REPORT_FILE, FINDINGS_FILE = "report.json", "findings.jsonl"
 
 
-def gate_begin(*, project: Project, by: User, tree: dict[str, Any] | None = None, params: Mapping[str, Any] | None = None) -> Run | None:
-    """Have the pairs of a filter looked at, the approved ones by default. The run; None where so many are written out by a worker first.
+def gate_begin(
+    *,
+    project: Project,
+    by: User,
+    tree: dict[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    model: str = "",
+    typed: Mapping[str, str] | None = None,
+) -> Run | Chore:
+    """Have the pairs of a filter looked at, as ``gate_start`` does: the run; where they are many, the chore that writes them out first.
 
-    Raises ``FilterError`` for a tree that cannot be read, ``PairError`` when nothing matches, ``RunError`` for wrong parameters.
+    ``typed`` is what stood in the form, kept for another try. Raises as ``gate_start`` does.
     """
     tree = canonical(tree)
     count = pairs_matching(project, tree).count()
-    if not count:
-        raise PairError("No pair matches, so there is nothing to check. Approve some, or choose other pairs.")
-    if count <= AT_ONCE:
-        return gate_start(project=project, by=by, tree=tree, params=params)
-    from curation.tasks import curation_gate_start
+    if count <= chores.AT_ONCE:
+        return gate_start(project=project, by=by, tree=tree, params=params, model=model)
+    return chores.chore_begin(
+        project=project,
+        by=by,
+        kind=KIND,
+        title=f"Writing out {count:,} pairs for the quality gate",
+        params={"look": {"tree": tree, "params": dict(params or {}), "model": model}, "typed": dict(typed or {})},
+        link=f"{reverse('curation:quality', args=[project.slug])}?again=1",
+        link_words="Back to what you chose",
+    )
 
-    ids = project.pk, by.pk
-    transaction.on_commit(lambda: curation_gate_start.delay(*ids, tree, dict(params or {})))
-    return None
+
+def gate_typed(project: Project, by: User) -> dict[str, str] | None:
+    """What ``by`` chose last for a look that came to nothing; None where there is no such."""
+    failed = [ChoreState.FAILED, ChoreState.STOPPED, ChoreState.LOST]
+    last = Chore.objects.filter(project=project, by=by, kind=KIND, state__in=failed).order_by("-created_at").first()
+    return last.params["typed"] if last else None
 
 
-def gate_start(*, project: Project, by: User | None, tree: dict[str, Any] | None = None, params: Mapping[str, Any] | None = None) -> Run:
+@chore_kind(KIND, can="build", told=(PairError, FilterError, RunError))
+def _work(chore: Chore, tick: Tick) -> Ended:
+    gate_start(project=chore.project, by=chore.by, tick=tick, **chore.params["look"])
+    return Ended("The check has begun.", reverse("curation:quality", args=[chore.project.slug]), "See how far it is")
+
+
+def gate_start(
+    *,
+    project: Project,
+    by: User | None,
+    tree: dict[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    model: str = "",
+    tick: Tick = unwatched,
+) -> Run:
     """A run that looks at the pairs of a filter, the approved ones by default. Writes them out: some ten seconds for 100,000.
 
-    Raises ``FilterError`` for a tree that cannot be read, ``RunError`` for wrong parameters.
+    ``model`` is the id of the `hf-model` to be trained, whose chat template and tokenizer count then.
+    Raises ``FilterError`` for a tree that cannot be read, ``PairError`` when nothing matches or the model is gone, ``RunError`` for wrong
+    parameters; ``Stopped`` when ``tick``, told of each step, wants an end.
     """
     tree = canonical(tree)
     pairs = pairs_matching(project, tree)
+    if not pairs.exists():
+        raise PairError("No pair matches, so there is nothing to check. Approve some, or choose other pairs.")
+    inputs = {"model": _model(project, model)} if model else {}
+    go_on(tick, 0, "Splitting as a version would be")
     facts = {"tree": tree, "fingerprint": fingerprint(pairs)}
-    artifact = pair_rows(project, pairs, splits=planned_split(pairs, seed=SEED), facts=facts)
-    inputs = {"pairs": artifact}
+    splits = planned_split(pairs, seed=SEED)
+    go_on(tick, 0, "Writing the pairs out")  # after this it is checked
+    inputs["pairs"] = pair_rows(project, pairs, splits=splits, facts=facts)
     if chunks := chunks_ensure(project):  # which passages no pair draws on
         inputs["chunks"] = chunks
     return run_create(project=project, stage=STAGE, params=params or {}, inputs=inputs, by=by, title="Check quality", seed=SEED)
+
+
+def _model(project: Project, pk: str) -> Artifact:
+    found = next((one for one in bases_of(project) if one.key == pk), None)
+    if found is None:
+        raise PairError("The model is not on this machine any more. Choose another, or none.")
+    return found.artifact
 
 
 def report_take_in(artifact: Artifact) -> QualityReport:

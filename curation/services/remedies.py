@@ -8,11 +8,13 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from curation.errors import PairError
-from curation.models import Chore, Finding, Pair, PairStatus, PairTag, QualityReport
+from curation.models import Chore, Finding, Pair, PairStatus, QualityReport
+from curation.selectors.spot_check import SPOT_CHECK_TAG
 from curation.services import chores
 from curation.services.chores import Ended, chore_kind
 from curation.services.chosen import Tick, go_on, unwatched
 from curation.services.deciding import pairs_decide_bulk
+from curation.services.retagging import pairs_retag
 from curation.services.tagging import tags_ensure
 from engine.lib.connected import connected
 from projects import audit
@@ -20,7 +22,7 @@ from projects.models import Project, User
 from retrieval.batches import batched
 
 KIND = "remedy"
-SPOT_CHECK, SPOT_CHECK_TAG = 50, "Spot check"
+SPOT_CHECK = 50
 REJECTING = {"reject", "keep_best", "reject_leaks"}
 ACTIONS = {"send_to_review", "spot_check", *REJECTING}
 
@@ -125,7 +127,7 @@ def _sent_to_review(project: Project, by: User, pairs: Sequence[UUID], remedy: R
 
     def tagged(some: Sequence[UUID]) -> None:
         nonlocal sent
-        PairTag.objects.bulk_create((PairTag(pair_id=pk, tag=tag) for pk in some), ignore_conflicts=True)
+        pairs_retag(by=by, pairs=some, put=tag)
         sent += len(some)
 
     pairs_decide_bulk(

@@ -16,7 +16,8 @@ from projects.guards import project_for
 from projects.models import Project
 from projects.roles import may
 
-PAGES = {"cut": "curation:datasets", "remedy": "curation:quality"}  # where chores of a kind are asked for; the others above the table
+# where chores of a kind are asked for; the others above the table
+PAGES = {"cut": "curation:datasets", "gate": "curation:quality", "remedy": "curation:quality"}
 
 
 def chores_strip(request: HttpRequest, slug: str) -> HttpResponse:

@@ -11,7 +11,7 @@ from catalogue.packing import file_blocks
 from curation import datacard, services
 from curation.filters import FilterError
 from curation.forms_cutting import CutForm
-from curation.gate import last_gate_seen, may_override
+from curation.gate import may_override
 from curation.models import Chore, DatasetVersion
 from curation.selectors import datasets as selectors
 from curation.selectors.chores import chores_shown
@@ -33,13 +33,13 @@ def dataset_list(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _cut_form(request: HttpRequest, project: Project) -> CutForm:
-    """Filled with what was posted, with the filter in the address, or with what was entered for a version that came to nothing."""
+    """Filled with what was posted, with the choice of pairs in the address, or with what was entered for a version that came to nothing."""
     assert isinstance(request.user, User)  # the guard lets nobody else in
     data: Mapping[str, str] | None = request.POST if request.method == "POST" else None
     typed = cut_typed(project, request.user) if data is None and request.GET.get("again") else None
-    gate, owner = last_gate_seen(project), may_override(project, request.user)
-    initial = {"f": request.GET.get("f", "")}
-    form = CutForm(typed[0] if typed else data, initial=initial, project=project, user=request.user, gate=gate, may_override=owner)
+    initial = {name: request.GET.get(name, "") for name in ("f", "saved_filter")}
+    owner = may_override(project, request.user)
+    form = CutForm(typed[0] if typed else data, initial=initial, project=project, user=request.user, may_override=owner)
     if typed:
         form.add_error(None, typed[1])
     return form

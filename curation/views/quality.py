@@ -1,21 +1,22 @@
 """The quality gate: its verdict, the checks, the pairs behind them, and what mends them."""
 
-import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from curation.errors import PairError
+from curation.filters import FilterError
 from curation.forms_quality import GateForm
 from curation.models import Chore, QualityReport
 from curation.selectors import quality as selectors
 from curation.selectors.chores import chores_shown
 from curation.selectors.pairs import pair_counts
-from curation.services.gating import gate_begin
+from curation.selectors.spot_check import spot_check_of
+from curation.services import gating
 from curation.services.remedies import REJECTING, finding_remedy_begin
 from projects.guards import project_for
 from projects.models import Project, User
@@ -27,16 +28,7 @@ from runs.services import RunError
 def quality_page(request: HttpRequest, slug: str) -> HttpResponse:
     """The last report, and the run that makes the next one."""
     project = project_for(request.user, slug)
-    begun = request.GET.get("begun", "")
-    if not begun.isdecimal():
-        return _page(request, project, selectors.reports_of(project).first())
-    # a worker writes many pairs out first: the page asks until the run is there
-    if selectors.run_since(project, int(begun)):
-        url = reverse("curation:quality", args=[slug])
-        return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
-    if request.headers.get("HX-Request"):
-        return HttpResponse(status=204)
-    return _page(request, project, selectors.reports_of(project).first(), begun=begun)
+    return _page(request, project, selectors.reports_of(project).first())
 
 
 def quality_report(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
@@ -58,7 +50,6 @@ def _page(
     *,
     form: GateForm | None = None,
     asked: bool = False,
-    begun: str = "",
     status: int = 200,
 ) -> HttpResponse:
     run = selectors.last_run(project)
@@ -67,16 +58,19 @@ def _page(
         report.project = project
     newest = reports[0] if reports else None
     clusters = selectors.clusters_of(report) if report else []
+    is_newest = newest is None or report is None or newest.pk == report.pk
+    chores = chores_shown(project, request.user)  # type: ignore[arg-type]
     context = {
         "report": report,
-        "begun": begun,
         "run": run if run and (not run.is_ended or run.status in (Status.FAILED, Status.LOST)) and not asked else None,
         "run_places": {},
         "counts": pair_counts(project),
-        "form": form or GateForm(project=project, user=request.user),
+        "writing": any(one.kind == gating.KIND and one.is_live for one in chores),
+        "form": form or _form(request, project),
+        "again": bool(request.GET.get("again")),
         "reports": reports,
-        "newest": newest is None or report is None or newest.pk == report.pk,
-        "groups": selectors.checks_by_group(report) if report else [],
+        "newest": is_newest,
+        "groups": selectors.checks_by_group(report, newest=is_newest) if report else [],
         "tally": selectors.tally(report) if report else {},
         "outdated": report is not None and selectors.is_outdated(report),
         "chart": selectors.map_chart(report) if report else None,
@@ -84,22 +78,31 @@ def _page(
         "bare": any(one["bare"] for one in clusters),
         "pairs_words": selectors.pairs_words(report) if report else "",
         "rejecting": REJECTING,
-        "chores": chores_shown(project, request.user),  # type: ignore[arg-type]
+        "spot": spot_check_of(project) if report and is_newest else None,
+        "chores": chores,
     }
     return project_page(request, "curation/quality.html", project, "quality", context, status=status)
+
+
+def _form(request: HttpRequest, project: Project) -> GateForm:
+    """Filled with what was posted, or with what was chosen for a look that came to nothing."""
+    assert isinstance(request.user, User)  # the guard lets nobody else in
+    data: Mapping[str, str] | None = request.POST if request.method == "POST" else None
+    typed = gating.gate_typed(project, request.user) if data is None and request.GET.get("again") else None
+    return GateForm(data, initial=typed, project=project, user=request.user)
 
 
 @require_POST
 def quality_run(request: HttpRequest, slug: str) -> HttpResponse:
     """Look at the approved pairs, or at those chosen."""
     project = project_for(request.user, slug, can="build")
-    form = GateForm(request.POST, project=project, user=request.user)
+    form = _form(request, project)
     if form.is_valid():
         try:
-            run = gate_begin(project=project, by=request.user, tree=form.tree, params=form.params)
-            url = reverse("curation:quality", args=[slug])
-            return redirect(url if run else f"{url}?begun={int(time.time())}")
-        except (PairError, RunError) as error:
+            asked = {"tree": form.tree, "params": form.params, "model": form.cleaned_data["model"], "typed": form.typed}
+            gating.gate_begin(project=project, by=request.user, **asked)
+            return redirect("curation:quality", slug)  # the run, or the chore that leads to it, is told of above
+        except (PairError, FilterError, RunError) as error:
             form.add_error(None, str(error))
     return _page(request, project, selectors.reports_of(project).first(), form=form, status=422)
 

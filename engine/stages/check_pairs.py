@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from engine import manifest
 from engine.context import Context
 from engine.exits import InputError, Stopped
 from engine.lib.jsonl import read_lines
@@ -83,7 +84,7 @@ def run(ctx: Context, params: Params) -> None:
 
 
 def read(ctx: Context, params: Params) -> Any:
-    """The rows, documents and passages of the input. Raises ``InputError`` for a file that cannot be read, or without a pair."""
+    """The rows, documents, passages and tokenizer of the input. Raises ``InputError`` for a file that cannot be read, or without a pair."""
     from engine.lib.quality.material import Material, Row
     from engine.lib.quality.passages import passages_in
 
@@ -112,19 +113,20 @@ def read(ctx: Context, params: Params) -> Any:
         passages=passages,
         seed=ctx.seed,
         context_tokens=params.context_tokens,
-        tokenizer=tokenizer(ctx),
         tell=tell,
+        **tokenizer(ctx),
     )
 
 
-def tokenizer(ctx: Context) -> Any:
-    """That of the model to be trained, where one is given: its template and its tokens count then."""
+def tokenizer(ctx: Context) -> dict[str, Any]:
+    """``tokenizer`` and ``model``, its name, of the model to be trained where one is given: its template and its tokens count then."""
     if "model" not in ctx.inputs:
-        return None
-    from transformers import AutoTokenizer
+        return {}
+    from engine.lib.models import load_tokenizer
 
-    found = AutoTokenizer.from_pretrained(ctx.inputs["model"])
-    return found if found.chat_template else None
+    with ctx.phase("tokenizer", "Loading the model's tokenizer"):
+        name = manifest.read(ctx.inputs["model"]).facts.get("name")
+        return {"tokenizer": load_tokenizer(ctx.inputs["model"]), "model": str(name or "the model")}
 
 
 def embed(ctx: Context, params: Params, material: Any) -> None:

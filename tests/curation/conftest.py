@@ -72,8 +72,8 @@ def rows_for(version: DocumentVersion, count: int) -> list[dict[str, Any]]:
     return rows
 
 
-def report_of(project: Project, verdict: str, pairs: QuerySet[Pair] | None = None) -> QualityReport:
-    """A look of the quality gate at ``pairs`` as they are now, the approved ones where none are given."""
+def report_of(project: Project, verdict: str, pairs: QuerySet[Pair] | None = None, tree: dict[str, Any] = APPROVED) -> QualityReport:
+    """A look of the quality gate at ``pairs`` as they are now, the approved ones where none are given; ``tree`` is their filter."""
     looked_at = Pair.objects.filter(project=project, status=PairStatus.APPROVED) if pairs is None else pairs
     says = {"key": "duplicates", "title": "Duplicates", "verdict": verdict, "says": "As it stands.", "number": 3, "unit": "%", "rows": 4}
     return QualityReport.objects.create(
@@ -84,7 +84,7 @@ def report_of(project: Project, verdict: str, pairs: QuerySet[Pair] | None = Non
         verdict=verdict,
         pairs=looked_at.count(),
         report={"verdict": verdict, "pairs": looked_at.count(), "checks": [says]},
-        tree=APPROVED,
+        tree=tree,
         fingerprint=fingerprint(looked_at),
     )
 

@@ -1,6 +1,7 @@
 """The pages of the quality gate: what they show, what a press does, and that they cost the same however many pairs there are."""
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from curation.models import Pair, PairStatus, QualityReport, Tag
+from curation.models import Chore, ChoreState, Pair, PairStatus, QualityReport, Tag
 from curation.selectors.quality import map_chart
+from curation.services import gating
+from curation.services.chores import chore_stop
 from curation.services.gating import gate_start, report_take_in
 from projects.models import Project
 from retrieval.models import Chunk, chunk_id
 from runs.artifacts import artifact_register
-from runs.models import Run, RunInput
+from runs.models import Artifact, Run, RunInput
+from tests.curation.chores_kit import ended, made_small
 from tests.curation.conftest import make_document, text_with
 
 pytestmark = pytest.mark.django_db
@@ -183,22 +187,110 @@ def test_the_number_of_queries_does_not_grow_with_the_pairs(name, client_for, pr
     assert many < 40
 
 
-def test_many_pairs_are_written_out_by_a_worker_while_the_page_waits_for_the_run(
-    client_for, project, engineer, make_pair, monkeypatch, django_capture_on_commit_callbacks
-):
-    from curation import tasks
-    from curation.services import gating
+@pytest.fixture
+def many(make_pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Six approved pairs, which are many; the ids of the chores that workers were told of."""
+    for number in range(6):
+        make_pair(f"Approved {number}?", status=PairStatus.APPROVED)
+    return made_small(monkeypatch)
 
+
+@pytest.mark.django_db(transaction=True)
+def test_many_pairs_are_written_out_by_a_worker_and_the_page_leads_to_the_run(client_for, project, engineer, many):
+    client, url = client_for(engineer), reverse("curation:quality", args=[project.slug])
+    page = client.post(reverse("curation:quality_run", args=[project.slug]), follow=True).content.decode()
+    chore = Chore.objects.get()
+    assert many == [str(chore.pk)] and not Run.objects.exists()
+    assert "Writing out 6 pairs for the quality gate" in page and "Waiting for a worker" in page and "Check these pairs" not in page
+    assert ended(chore).state == ChoreState.SUCCEEDED and Run.objects.get().created_by == engineer
+    page = client.get(url).content.decode()
+    assert "The check has begun." in page and "See how far it is" in page and f"/runs/{Run.objects.get().pk}/" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_look_whose_writing_out_fails_says_so_and_is_tried_again_with_what_was_chosen(
+    client_for, project, engineer, many, monkeypatch, caplog
+):
+    client, url = client_for(engineer), reverse("curation:quality", args=[project.slug])
+    asked = {"pairs": "kept", "context_tokens": "2048", "model": ""}
+    client.post(reverse("curation:quality_run", args=[project.slug]), asked)
+
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(gating, "pair_rows", full)
+        chore = ended(Chore.objects.get())
+    assert chore.state == ChoreState.FAILED and not Run.objects.exists() and "No space left" in caplog.text
+    page = client.get(url).content.decode()
+    assert "Something went wrong. Nothing was made." in page and f'href="{url}?again=1"' in page and "every 1s" not in page
+    answer = client.get(url, {"again": 1})
+    form = answer.context["form"]
+    assert "Check these pairs" in answer.content.decode()
+    assert {name: str(form[name].value()) for name in asked} == asked
+    client.post(reverse("curation:quality_run", args=[project.slug]), asked)
+    assert ended(Chore.objects.exclude(pk=chore.pk).get()).state == ChoreState.SUCCEEDED
+    assert Run.objects.get().params["context_tokens"] == 2048
+
+
+def test_beside_a_report_the_form_is_open_when_it_is_tried_again(client_for, project, engineer, viewer, make_pair, make_report):
+    make_pair("What?")
+    make_report([], {"stale": "send_to_review"})
+    url = reverse("curation:quality", args=[project.slug])
+    again, usual = (client_for(engineer).get(url, data).content.decode() for data in ({"again": 1}, {}))
+    assert "<dialog" in usual and 'id="gate-run"' in usual and 'id="gate-run"' not in again
+    assert again.count("Check these pairs") == usual.count("Check these pairs") == 1
+    assert "Check these pairs" not in client_for(viewer).get(url, {"again": 1}).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pairs_that_are_gone_when_the_worker_comes_are_said(client_for, project, engineer, many):
+    client_for(engineer).post(reverse("curation:quality_run", args=[project.slug]))
+    Pair.objects.all().delete()
+    chore = ended(Chore.objects.get())
+    assert chore.state == ChoreState.FAILED and "nothing to check" in chore.message and not Run.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_look_is_stopped_before_its_pairs_are_written_out(client_for, project, engineer, many, monkeypatch):
+    client_for(engineer).post(reverse("curation:quality_run", args=[project.slug]))
+    chore, whole = Chore.objects.get(), gating.planned_split
+
+    def stopped_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        chore_stop(chore=chore, by=engineer)
+        threading.Event().wait(0.3)  # the heart hears of it
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(gating, "planned_split", stopped_meanwhile)
+    assert ended(chore).state == ChoreState.STOPPED and not Run.objects.exists() and not Artifact.objects.exists()
+
+
+def test_the_pairs_of_an_address_are_checked_and_named(client_for, project, engineer, make_pair):
     make_pair("Approved?", status=PairStatus.APPROVED)
-    monkeypatch.setattr(gating, "AT_ONCE", 0)
-    asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(tasks.curation_gate_start, "delay", lambda *args: asked.append(args))  # the broker, not the work
+    tree = {"all": [{"field": "topic", "op": "is", "value": "Pumps"}]}
+    client, url = client_for(engineer), reverse("curation:quality_run", args=[project.slug])
+    page = client.post(url, {"f": json.dumps(tree)})
+    assert page.status_code == 422 and "nothing to check" in page.content.decode() and "Topic is Pumps" in page.content.decode()
+    make_pair("Of pumps?", topic="Pumps")
+    client.post(url, {"f": json.dumps(tree)})
+    assert RunInput.objects.get(role="pairs").artifact.facts["tree"] == tree
+    assert "cut short" in client.post(url, {"f": '{"all": ['}).content.decode()
+
+
+# --- what mends it ---
+
+
+def test_what_is_to_be_paraphrased_is_what_the_check_found(client_for, project, engineer, make_pair, make_report):
+    found, other = make_pair("How do I start?"), make_pair("What is it?")
+    make_pair("Approved?", status=PairStatus.APPROVED)
+    report = make_report([("openings", found, None)], {"openings": "augment", "documents": "generate"})
     client = client_for(engineer)
-    with django_capture_on_commit_callbacks(execute=True):
-        answer = client.post(reverse("curation:quality_run", args=[project.slug]))
-    url = answer.headers["Location"]
-    assert not Run.objects.exists() and "Writing the pairs out" in client.get(url).content.decode()
-    assert client.get(url, headers={"HX-Request": "true"}).status_code == 204
-    tasks.curation_gate_start(*asked[0])
-    assert Run.objects.get().created_by == engineer
-    assert client.get(url, headers={"HX-Request": "true"}).headers["HX-Redirect"] == reverse("curation:quality", args=[project.slug])
+    groups = client.get(reverse("curation:quality", args=[project.slug])).context["groups"]
+    links = {check["key"]: check["href"] for group in groups for check in group["checks"]}
+    assert links["documents"] == reverse("curation:pairs_generate", args=[project.slug])
+    page = client.get(links["openings"])
+    assert page.context["count"] == 1 and "that the table" in page.content.decode()
+    make_report([("openings", other, None)], {"openings": "augment"})
+    groups = client.get(report.get_absolute_url()).context["groups"]
+    earlier = next(check["href"] for group in groups for check in group["checks"] if check["key"] == "openings")
+    assert earlier == reverse("curation:pairs_augment", args=[project.slug])  # findings in filters are those of the newest

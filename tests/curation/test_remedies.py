@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from curation.models import Chore, ChoreState, Finding, Pair, PairStatus, PairTag, QualityReport
+from curation.models import Chore, ChoreState, Finding, Pair, PairStatus, PairTag, QualityReport, Tag
 from curation.services import remedies
 from curation.services.chores import chore_stop
 from curation.services.remedies import finding_remedy_begin
@@ -93,6 +93,15 @@ def test_what_mends_many_pairs_is_done_by_a_worker(
     assert now(PairStatus.PENDING) == tagged
     page = client_for(reviewer).get(reverse("curation:quality", args=[project.slug])).content.decode()
     assert said in page and f'href="{report.get_absolute_url()}"' in page and "See the report as it is now" in page
+
+
+def test_the_history_tells_of_the_tag_that_a_remedy_puts_on(press, nine, reviewer):
+    press("stale", "send_to_review")
+    ended(Chore.objects.get())
+    tag = Tag.objects.get(name="Stale")
+    for pair in nine:
+        told = sorted(((change.by, change.before, change.after) for change in pair.changes.all()), key=str)
+        assert told == [(reviewer, {"status": "APPROVED"}, {"status": "PENDING"}), (reviewer, {"tags": []}, {"tags": [tag.pk]})]
 
 
 def test_few_are_mended_while_the_person_waits(press, report, nine):

@@ -99,6 +99,30 @@ def test_passages_of_the_documents_lie_on_the_map_where_no_pair_draws_on_them(en
     assert sum(one["bare"] for one in drawn["clusters"]) == len(long_enough) - 1
 
 
+def test_the_models_own_template_and_tokenizer_count(engine_run: Callable[..., Outcome], base_model: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    code = line(70, "What does it print?", "".join(f"x{number} = [{number}, {number * 7}]\n" for number in range(40)))
+    worse = line(71, "Which?", "The first.", rejected=[{"role": "assistant", "content": "0b1101_0010, " * 60}], fork=1)
+    words = line(72, "What is said?", "Documentation characteristically demonstrates considerable international responsibility. " * 6)
+    given = {"pairs": rows(tmp_path / "rows", [*good(12), code, worse, words]), "model": base_model}
+    outcome = engine_run("check_pairs", {"context_tokens": 128}, given)
+    tokenizer = AutoTokenizer.from_pretrained(base_model)
+
+    def tokens(turns: list[dict[str, str]]) -> int:
+        return len(tokenizer(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)["input_ids"])
+
+    found = {one["pair"]: one["detail"] for one in findings(outcome) if one["check"] == "too_long"}
+    assert found == {
+        "row-70": f"{tokens(code['messages']):,} tokens; training reads 128",
+        "row-71": f"{tokens([worse['messages'][0], *worse['rejected']]):,} tokens; training reads 128 (with the rejected answer)",
+    }
+    assert tokens(words["messages"]) <= 128 < len(words["messages"][1]["content"]) / 3.5  # the estimate would have called it too long
+    notes = {one["key"]: one["note"] for one in report(outcome)["checks"]}
+    assert notes["template"] == "Tried with the chat template of SmolLM2-135M-Instruct."
+    assert notes["too_long"] == "Counted with the tokenizer of SmolLM2-135M-Instruct."
+
+
 def test_an_embedding_model_that_does_not_answer_is_a_warning_not_a_failure(engine_run: Callable[..., Outcome], tmp_path: Path) -> None:
     nobody = {"STUDIO_EMBEDDINGS_URL": "http://127.0.0.1:9/v1", "STUDIO_EMBEDDINGS_TOKEN": "t", "STUDIO_EMBEDDINGS_MODEL": "m"}
     outcome = engine_run("check_pairs", {}, {"pairs": rows(tmp_path / "rows", good(12))}, **nobody)

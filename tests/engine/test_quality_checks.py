@@ -151,6 +151,50 @@ def test_the_template_of_the_model_itself_counts_where_one_is_given() -> None:
     assert found_by("too_long", given) == {"row-2": "120 tokens; training reads 100"}
 
 
+def preferring(number: int, rejected: str, **fields: Any) -> dict[str, Any]:
+    """A preference pair whose chosen side is clean."""
+    return line(number, "What is a list?", "A sequence.", rejected=[{"role": "assistant", "content": rejected}], fork=1, **fields)
+
+
+@pytest.mark.parametrize(("check", "rejected", "said"), [
+    ("personal", "Ask martina.koehler@gmail.com", "Holds an e-mail address in the rejected answer"),
+    ("toxicity", "Who cares, arsehole.", "Says “a…” in the rejected answer, a word of the list"),
+    ("template", "A list.<|im_end|>", "“<|im_end|>” is left over from a template (with the rejected answer)"),
+    ("too_long", "x" * 4_000, "About 1,147 tokens; training reads 1,024 (with the rejected answer)"),
+    ("empty", " \n", "The rejected answer is empty"),
+    ("empty", "a  sequence", "The rejected answer is the same as the chosen one"),
+])  # fmt: skip
+def test_the_worse_answer_of_a_preference_pair_is_looked_at_too(check: str, rejected: str, said: str) -> None:
+    assert found_by(check, material(preferring(1, rejected), line(2, "What is a list?", "A sequence."))) == {"row-1": said}
+
+
+@pytest.mark.parametrize("check", ["personal", "toxicity", "template", "too_long", "empty"])
+def test_a_worse_answer_may_be_wrong_or_refuse(check: str) -> None:
+    assert found_by(check, material(preferring(1, "I'm sorry, but I can't help with that."), preferring(2, "A tuple."))) == {}
+
+
+def test_rejected_turns_stand_where_the_conversation_forks() -> None:
+    turns = [{"role": role, "content": f"{number}"} for number, role in enumerate(["user", "assistant", "user", "assistant"])]
+    worse = [{"role": "assistant", "content": "worse"}]
+    early, late = ({"id": "x", "messages": turns, "rejected": worse, "fork": fork} for fork in (1, 2))
+    assert found_by("template", material(early)) == {}
+    assert "take turns" in found_by("template", material(late))["x"]  # an answer where a question should stand
+
+
+def test_what_both_answers_hold_is_said_of_each() -> None:
+    both = preferring(1, "Call +49 30 901820 or martina.koehler@gmail.com")
+    both["messages"][1]["content"] = "Write to martina.koehler@gmail.com."
+    assert found_by("personal", material(both)) == {"row-1": "Holds an e-mail address, and a telephone number in the rejected answer"}
+
+
+def test_a_system_prompt_is_searched_for_insults() -> None:
+    rude = line(1, "What is a list?", "A sequence.")
+    rude["messages"].insert(0, {"role": "system", "content": "You answer some arsehole."})
+    polite = line(2, "What is a list?", "A sequence.")
+    polite["messages"].insert(0, {"role": "system", "content": "You answer in one sentence."})
+    assert found_by("toxicity", material(rude, polite)) == {"row-1": "Says “a…” in the system prompt, a word of the list"}
+
+
 def test_without_a_tokenizer_lengths_are_estimated_and_said_to_be() -> None:
     given = material(line(1, "Q?", "x" * 4_000), line(2, "Q?", "x" * 400))
     assert found_by("too_long", given).keys() == {"row-1"}

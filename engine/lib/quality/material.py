@@ -19,7 +19,8 @@ class Row:
     """One line of a `pair-rows` artifact.
 
     ``prompt`` is everything before the last answer but the system turn, ``context`` the passages it rests on, ``spans`` where in which
-    version of a document its evidence stands (start and end in characters).
+    version of a document its evidence stands (start and end in characters). ``rejected``: the worse turns of a preference pair, which would
+    stand in place of ``messages[fork:]``; empty for most.
     """
 
     id: str
@@ -39,6 +40,8 @@ class Row:
     spans: tuple[tuple[str, int, int], ...]
     split: str
     stale: bool
+    rejected: list[dict[str, str]]
+    fork: int
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Row":
@@ -46,7 +49,8 @@ class Row:
         messages = data.get("messages")
         if not isinstance(data.get("id"), str) or not isinstance(messages, list):
             raise ValueError("a row needs an id and messages")
-        turns = [{"role": str(one.get("role", "")), "content": str(one.get("content") or "")} for one in messages if isinstance(one, dict)]
+        turns, rejected = _turns(messages), _turns(data.get("rejected") or [])
+        fork = data.get("fork")
         told = [one["content"] for one in turns if one["role"] != "system"]
         words = {
             name: str(data.get(name) or "") for name in ("context", "topic", "language", "status", "decided", "origin", "parent", "split")
@@ -62,12 +66,34 @@ class Row:
             documents=tuple(dict.fromkeys(str(one.get("document")) for one in sources)),
             spans=tuple((str(one.get("version")), int(one.get("start") or 0), int(one.get("end") or 0)) for one in sources),
             stale=bool(data.get("stale")),
+            rejected=rejected,
+            fork=fork if isinstance(fork, int) else max(0, len(turns) - 1),
             **words,
         )
 
     @property
     def text(self) -> str:
         return f"{self.prompt}\n{self.answer}"
+
+    @property
+    def system(self) -> str:
+        """What its system turns say."""
+        return "\n".join(one["content"] for one in self.messages if one["role"] == "system")
+
+    @property
+    def worse(self) -> list[dict[str, str]]:
+        """The whole conversation with the rejected answer; empty where there is none."""
+        return [*self.messages[: self.fork], *self.rejected] if self.rejected else []
+
+    @property
+    def worse_text(self) -> str:
+        """What its rejected turns say."""
+        return "\n".join(one["content"] for one in self.rejected)
+
+
+def _turns(given: Any) -> list[dict[str, str]]:
+    turns = given if isinstance(given, list) else []
+    return [{"role": str(one.get("role", "")), "content": str(one.get("content") or "")} for one in turns if isinstance(one, dict)]
 
 
 def normalised(text: str) -> str:
@@ -79,9 +105,9 @@ def normalised(text: str) -> str:
 @dataclass
 class Material:
     """``documents``: the lines of ``documents.jsonl``. ``passages``: those of the documents as they are today; ``passage_vectors``: a row
-    for each chunk, by ``Passage.number``, or None. ``asked`` and ``said``: what the embedding model makes of prompt and answer, a
-    unit-length row for each of the rows numbered in ``embedded``; None without such a model. ``tell(done, total)`` is called by checks that
-    take long.
+    for each chunk, by ``Passage.number``, or None. ``tokenizer``: that of the model to be trained, which is called ``model``; None without
+    one. ``asked`` and ``said``: what the embedding model makes of prompt and answer, a unit-length row for each of the rows numbered in
+    ``embedded``; None without such a model. ``tell(done, total)`` is called by checks that take long.
     """
 
     rows: list[Row]
@@ -91,6 +117,7 @@ class Material:
     seed: int = 0
     context_tokens: int = 1024
     tokenizer: Any = None
+    model: str = "the model"
     asked: Any = None
     said: Any = None
     embedded: list[int] = field(default_factory=list)

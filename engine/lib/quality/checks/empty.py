@@ -17,7 +17,7 @@ PLACEHOLDER = re.compile(
 
 @check("empty")
 def empty(material: Material, rule: Rule) -> Found:
-    """The share of rows, in %, whose answer is empty, a placeholder, its own question, or a refusal."""
+    """The share of rows, in %, whose answer is empty, a placeholder, its question or a refusal, or whose rejected answer is no other."""
     findings = [Finding(row, wrong) for row in material.rows if (wrong := _wrong(row))]
     return Found(share(len(findings), len(material.rows)), findings)
 
@@ -33,7 +33,17 @@ def _wrong(row: Row) -> str:
     # what stands in the source is no refusal: documents may speak of language models and of what cannot be done
     if row.shape != UNANSWERABLE and (found := refusals().search(answer[:HEAD])) and found[0] not in row.context:
         return f"The answer refuses: “{found[0].strip()}”"
-    return ""
+    return _no_worse(row)
+
+
+def _no_worse(row: Row) -> str:
+    """Rejected answers may well refuse or be wrong; nothing, and the same once more, teach nothing."""
+    if not row.rejected:
+        return ""
+    if not re.search(r"\w", row.worse_text):
+        return "The rejected answer is empty"
+    chosen = "\n".join(one["content"] for one in row.messages[row.fork :])
+    return "The rejected answer is the same as the chosen one" if normalised(row.worse_text) == normalised(chosen) else ""
 
 
 @cache

@@ -44,14 +44,15 @@ REGIONS = {
 
 @check("personal")
 def personal(material: Material, rule: Rule) -> Found:
-    """The share of rows, in %, that hold personal data."""
+    """The share of rows, in %, that hold personal data, in what is trained on or in a rejected answer."""
     findings = []
     for number, row in enumerate(material.rows):
         material.tell(number, len(material.rows))
-        text = "\n".join(message["content"] for message in row.messages)
-        kinds = list(dict.fromkeys(kinds_in(text, row.language)))
-        if kinds:
-            findings.append(Finding(row, f"Holds {' and '.join(kinds)}"))  # never the data itself: the report would spread it
+        kinds = dict.fromkeys(kinds_in("\n".join(message["content"] for message in row.messages), row.language))
+        worse = dict.fromkeys(kind for kind in kinds_in(row.worse_text, row.language) if kind not in kinds)
+        said = [" and ".join(kinds), f"{' and '.join(worse)} in the rejected answer" if worse else ""]
+        if kinds or worse:
+            findings.append(Finding(row, f"Holds {', and '.join(filter(None, said))}"))  # never the data itself: the report would spread it
     return Found(share(len(findings), len(material.rows)), findings)
 
 

@@ -25,10 +25,16 @@ MARKERS = re.compile(
 )
 BROKEN = re.compile("\ufffd|Ã[\u0080-\u00bf]|â€[\u0080-\u00bf™œ\u009d˜¦“”]|Â[\u0080-\u00bf]")  # text read in the wrong encoding
 CHARACTERS_A_TOKEN = 3.5  # of English in small vocabularies, where no tokenizer is at hand
+COMMON = "Tried with a common template: no model was given."
+ESTIMATED = f"Tokens are estimated at {CHARACTERS_A_TOKEN} characters each."
 
 
 class _Refused(Exception):
     """The template's own word for what is wrong."""
+
+
+Turns = list[dict[str, str]]
+WORSE = " (with the rejected answer)"
 
 
 @check("template")
@@ -38,9 +44,12 @@ def template(material: Material, rule: Rule) -> Found:
     findings = []
     for number, row in enumerate(material.rows):
         material.tell(number, len(material.rows))
-        if wrong := _refused(row, render) or _leftover(row):
+        if wrong := _refused(row.messages, render) or _leftover(row.messages, row):
             findings.append(Finding(row, wrong))
-    return Found(share(len(findings), len(material.rows)), findings)
+        elif row.rejected and (wrong := _refused(row.worse, render) or _leftover(row.rejected, row)):
+            findings.append(Finding(row, wrong + WORSE))
+    note = f"Tried with the chat template of {material.model}." if material.tokenizer is not None else COMMON
+    return Found(share(len(findings), len(material.rows)), findings, note=note)
 
 
 @check("too_long")
@@ -50,32 +59,45 @@ def too_long(material: Material, rule: Rule) -> Found:
     findings = []
     for number, row in enumerate(material.rows):
         material.tell(number, len(material.rows))
-        characters = sum(len(one["content"]) for one in row.messages)
-        # no token has less than one byte: short rows need no counting
-        if characters * 4 <= limit:
-            continue
-        tokens = _counted(material, row) if material.tokenizer is not None else int(characters / CHARACTERS_A_TOKEN)
-        if tokens > limit:
-            findings.append(Finding(row, f"{'' if material.tokenizer else 'About '}{tokens:,} tokens; training reads {limit:,}"))
-    note = "" if material.tokenizer is not None else f"Tokens are estimated at {CHARACTERS_A_TOKEN} characters each."
+        tokens, worse = (_tokens(material, turns) for turns in (row.messages, row.worse))
+        if max(tokens, worse) > limit:
+            said = f"{'' if material.tokenizer else 'About '}{max(tokens, worse):,} tokens; training reads {limit:,}"
+            findings.append(Finding(row, said if tokens > limit else said + WORSE))
+    note = f"Counted with the tokenizer of {material.model}." if material.tokenizer is not None else ESTIMATED
     return Found(share(len(findings), len(material.rows)), findings, note=note)
 
 
-def _refused(row: Row, render: Callable[[Row], object]) -> str:
-    if not row.messages:
+def _tokens(material: Material, turns: Turns) -> int:
+    """How many ``turns`` have; at most the limit where they are too short to have more: no token is less than a byte."""
+    characters = sum(len(one["content"]) for one in turns)
+    if material.tokenizer is None:
+        return int(characters / CHARACTERS_A_TOKEN)
+    if characters * 4 <= material.context_tokens:
+        return 0
+    try:
+        text = material.tokenizer.apply_chat_template(turns, tokenize=False)
+    except Exception:  # the template's check says so; its words can be counted all the same
+        text = "\n".join(one["content"] for one in turns)
+    if (size := len(text.encode())) <= material.context_tokens:
+        return size
+    return len(material.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _refused(turns: Turns, render: Callable[[Turns], object]) -> str:
+    if not turns:
         return "It has no turns"
     try:
-        render(row)
+        render(turns)
     except Exception as error:  # templates raise their own for orders of roles that they do not allow
         said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         return f"The chat template refuses it: {said}"
     return ""
 
 
-def _leftover(row: Row) -> str:
+def _leftover(turns: Turns, row: Row) -> str:
     """A marker or broken characters that its source does not have: documents may write about templates."""
-    for message in [*row.messages]:
-        text = message["content"]
+    for turn in turns:
+        text = turn["content"]
         if (found := MARKERS.search(text)) and found[0] not in row.context:
             return f"“{found[0][:60]}” is left over from a template"
         if (found := BROKEN.search(text)) and found[0] not in row.context:
@@ -84,7 +106,7 @@ def _leftover(row: Row) -> str:
 
 
 @cache
-def _strict() -> Callable[[Row], object]:
+def _strict() -> Callable[[Turns], object]:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     def refuse(why: str) -> None:
@@ -93,16 +115,8 @@ def _strict() -> Callable[[Row], object]:
     environment = ImmutableSandboxedEnvironment()
     environment.globals["refuse"] = refuse
     made = environment.from_string(STRICT)
-    return lambda row: made.render(messages=row.messages)
+    return lambda turns: made.render(messages=turns)
 
 
-def _of_model(material: Material) -> Callable[[Row], object]:
-    return lambda row: material.tokenizer.apply_chat_template(row.messages, tokenize=False)
-
-
-def _counted(material: Material, row: Row) -> int:
-    try:
-        text = material.tokenizer.apply_chat_template(row.messages, tokenize=False)
-    except Exception:  # the template's check says so; its words can be counted all the same
-        text = row.text
-    return len(material.tokenizer(text, add_special_tokens=False)["input_ids"])
+def _of_model(material: Material) -> Callable[[Turns], object]:
+    return lambda turns: material.tokenizer.apply_chat_template(turns, tokenize=False)
