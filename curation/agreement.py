@@ -7,6 +7,8 @@ from difflib import SequenceMatcher
 from itertools import combinations
 from typing import Any
 
+from curation.messages import part_names, parts_of
+
 Label = tuple[str, str, Hashable]  # (who, of which pair, what they said)
 
 
@@ -107,12 +109,18 @@ def closeness(a: str, b: str) -> float:
 
 
 def same(responses: Sequence[Any]) -> bool:
-    """Whether ``responses`` (rows of ``Response``) agree: in their state, their verdict, their tags and, white space aside, their words."""
-    return len({_said(response) for response in responses}) <= 1
+    """Whether ``responses`` (rows of ``Response``) agree: in their verdict, their labels and, white space aside, their words."""
+    return not differing(responses)
 
 
-def _said(response: Any) -> Hashable:
-    if response.state == "DISCARDED":
-        return "discarded"  # what it would have said does not matter
-    words = tuple((turn["role"], " ".join(turn["content"].split())) for turn in response.messages)
-    return response.verdict, frozenset(response.tags), response.topic.strip(), response.difficulty, words
+def differing(responses: Sequence[Any]) -> list[str]:
+    """In what ``responses`` do not agree, as pages name it: "Verdict", "Tags", "Topic", "Difficulty", "System prompt", "Question" …
+
+    What somebody who discards would have said does not matter.
+    """
+    verdicts = {"discarded" if one.state == "DISCARDED" else one.verdict for one in responses}
+    kept = [one for one in responses if one.state != "DISCARDED"]
+    labels = [{"Tags": frozenset(one.tags), "Topic": one.topic.strip(), "Difficulty": one.difficulty} for one in kept]
+    words = [{name: " ".join(text.split()) for name, text in parts_of(one.messages).items()} for one in kept]
+    found = [name for said in (labels, words) for name in part_names(said) if len({one.get(name, "") for one in said}) > 1]
+    return ["Verdict", *found] if len(verdicts) > 1 else found

@@ -3,32 +3,31 @@
 from django import forms
 
 from curation.models import Pair, PairStatus
-from curation.services.writing import ANSWER_LIMIT, QUESTION_LIMIT
+from curation.services.writing import MISSING
+
+EITHER_WAY = {"dir": "auto"}  # texts of people run left to right or right to left
 
 
 class PairForm(forms.Form):
-    """Question and answer, as a person writes them."""
+    """Question and answer, as a person writes them. How long they may be the services say: a browser would cut what is pasted in."""
 
     advanced = ("system",)
 
     question = forms.CharField(
         label="Question",
-        max_length=QUESTION_LIMIT,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        error_messages={"required": "Write a question."},
+        widget=forms.Textarea(attrs={"rows": 2, **EITHER_WAY}),
+        error_messages={"required": MISSING["question"]},
     )
     answer = forms.CharField(
         label="Answer",
-        max_length=ANSWER_LIMIT,
-        widget=forms.Textarea(attrs={"rows": 8}),
+        widget=forms.Textarea(attrs={"rows": 8, **EITHER_WAY}),
         help_text="What the model shall answer, in the words and the form you want to hear from it.",
-        error_messages={"required": "Write an answer: the model would learn to say nothing."},
+        error_messages={"required": MISSING["answer"]},
     )
     system = forms.CharField(
         label="System prompt",
         required=False,
-        max_length=QUESTION_LIMIT,
-        widget=forms.Textarea(attrs={"rows": 2}),
+        widget=forms.Textarea(attrs={"rows": 2, **EITHER_WAY}),
         help_text="Only where this pair needs a role of its own, for example “You answer for the service desk”.",
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from curation.forms import EITHER_WAY
 from curation.messages import words_of
 from curation.models import CollectionSettings, Difficulty, Pair, Response, Tag, Verdict
 from curation.services.assigning import Assignable
@@ -20,15 +21,24 @@ KEYS = 9  # tags that have a key
 class ResponseForm(forms.Form):
     """What a person says of a pair. Nothing is required here: a draft may be unfinished, and the service says what is missing."""
 
-    question = forms.CharField(label="Question", required=False, widget=forms.Textarea(attrs={"rows": 2}))
-    answer = forms.CharField(label="Answer", required=False, widget=forms.Textarea(attrs={"rows": 8}))
-    system = forms.CharField(label="System prompt", required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    question = forms.CharField(label="Question", required=False, widget=forms.Textarea(attrs={"rows": 2, **EITHER_WAY}))
+    answer = forms.CharField(label="Answer", required=False, widget=forms.Textarea(attrs={"rows": 8, **EITHER_WAY}))
+    system = forms.CharField(label="System prompt", required=False, widget=forms.Textarea(attrs={"rows": 2, **EITHER_WAY}))
     verdict = forms.ChoiceField(label="Is it good to train on?", choices=Verdict.choices, required=False, widget=forms.RadioSelect)
     tags = forms.MultipleChoiceField(label="Tags", required=False, widget=forms.CheckboxSelectMultiple)
-    topic = forms.CharField(label="Topic", required=False, max_length=120)
+    topic = forms.CharField(
+        label="Topic",
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(attrs={"list": "topics", "autocomplete": "off", **EITHER_WAY}),
+        help_text="Completed from the topics pairs have here. Different topics are a disagreement.",
+    )
     difficulty = forms.ChoiceField(label="Difficulty", required=False, choices=[("", "Not said"), *Difficulty.choices])
     comment = forms.CharField(
-        label="Comment for the reviewer", required=False, max_length=COMMENT_LIMIT, widget=forms.Textarea(attrs={"rows": 2})
+        label="Comment for the reviewer",
+        required=False,
+        max_length=COMMENT_LIMIT,
+        widget=forms.Textarea(attrs={"rows": 2, **EITHER_WAY}),
     )
     revision = forms.IntegerField(widget=forms.HiddenInput)
     seconds = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -117,7 +127,7 @@ class CommentForm(forms.Form):
     text = forms.CharField(
         label="Comment",
         max_length=PAIR_COMMENT_LIMIT,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=forms.Textarea(attrs={"rows": 3, **EITHER_WAY}),
         help_text="Name a member with @ and they find it among their mentions.",
         error_messages={"required": "Write a comment."},
     )

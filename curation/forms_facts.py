@@ -13,7 +13,6 @@ from curation.labels import LABELS, Labels, rejected_answer, tags_of
 from curation.messages import turns_between
 from curation.models import Difficulty, Message, Pair, Tag
 from curation.services.tagging import tags_ensure
-from curation.services.writing import ANSWER_LIMIT
 
 ROLES = (("assistant", "Answer"), ("user", "Question"))
 
@@ -48,7 +47,6 @@ class FactsForm(forms.Form):
     rejected = forms.CharField(
         label="Rejected answer",
         required=False,
-        max_length=ANSWER_LIMIT,
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="For preference training: a worse answer to the same question, which the model learns to avoid.",
     )
@@ -67,9 +65,15 @@ class FactsForm(forms.Form):
         return cls(pair=pair, initial={**kept, **more, "facts": "1"})
 
     @classmethod
-    def shown(cls, posted: QueryDict, pair: Pair) -> "FactsForm":
-        """As it stands on the page: with what was typed where it was sent and could not be taken."""
-        return cls(posted, pair=pair) if "facts" in posted else cls.of(pair)
+    def shown(cls, posted: QueryDict, pair: Pair, refused: PairError | None = None) -> "FactsForm":
+        """As it stands on the page: with what was typed where it was sent and ``refused``, and at each field why."""
+        if "facts" not in posted:
+            return cls.of(pair)
+        form = cls(posted, pair=pair)
+        for name, text in (refused.fields if refused else {}).items():
+            if name in form.fields and name not in form.errors:
+                form.add_error(name, text)
+        return form
 
     @classmethod
     def sent(cls, posted: QueryDict, pair: Pair) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from curation.errors import PairError
+from curation.messages import entered
 from curation.models import Difficulty, Message, Pair, PairTag, Tag
+from engine.lib.pair_rows import TURN_LIMIT
 
 LABELS = {"topic": 120, "difficulty": 6, "language": 8}  # field → characters it holds
 
@@ -33,6 +35,11 @@ def label_checked(field: str, value: str) -> str:
     return value.lower() if field == "language" else value
 
 
+def too_long(text: str, most: int = TURN_LIMIT) -> str:
+    """What to say of a text of more than ``most`` characters; empty for a shorter one."""
+    return f"At most {most:,} characters; this one has {len(text):,}." if len(text) > most else ""
+
+
 def tags_of(pair: Pair) -> list[int]:
     """Primary keys of its tags, in order: as its history keeps them."""
     return sorted(PairTag.objects.filter(pair=pair).values_list("tag_id", flat=True))
@@ -57,17 +64,26 @@ def preference_of(pair: Pair, messages: Sequence[Message], rejected: str | None)
     """
     at_the_answer = pair.fork is None or pair.fork == len(pair.messages) - 1
     if rejected is not None and at_the_answer:
-        text = rejected.strip()
-        if text and text == messages[-1]["content"]:
+        text = entered(rejected)
+        if text and text == entered(messages[-1]["content"]):
             raise PairError("The rejected answer is the answer.", {"rejected": "This is the answer itself. Write a worse one, or none."})
-        return {"rejected": [{"role": "assistant", "content": text}], "fork": len(messages) - 1} if text else {"rejected": [], "fork": None}
+        if text != entered(rejected_answer(pair) or ""):
+            if wrong := too_long(text):
+                raise PairError("The rejected answer is too long.", {"rejected": wrong})
+            worse = [{"role": "assistant", "content": text}]
+            return {"rejected": worse, "fork": len(messages) - 1} if text else {"rejected": [], "fork": None}
     if pair.fork is None:
         return {"rejected": pair.rejected, "fork": None}
     if at_the_answer:
         return {"rejected": pair.rejected, "fork": len(messages) - 1}
     if _turns(messages) != _turns(pair.messages):
         raise PairError("The rejected turns of this pair part in the middle of it: no turn can be added or removed.")
-    return {"rejected": pair.rejected, "fork": pair.fork + len(messages) - len(pair.messages)}
+    return {"rejected": pair.rejected, "fork": pair.fork + _prompts(messages, pair.fork) - _prompts(pair.messages, pair.fork)}
+
+
+def _prompts(messages: Sequence[Message], before: int) -> int:
+    """How many system turns stand among the first ``before`` messages."""
+    return sum(1 for message in messages[:before] if message["role"] == "system")
 
 
 def _turns(messages: Sequence[Message]) -> int:

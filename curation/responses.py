@@ -1,22 +1,33 @@
-"""The responses to a pair side by side, with the words in which they differ."""
+"""The responses to a pair side by side, with everything in which they differ."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from curation.messages import words_of
+from curation.messages import ANSWER, QUESTION, part_names, parts_of
 from curation.models import Pair, Response, ResponseState, Tag
-from curation.wording import Segment, word_diff
+from curation.wording import Part, word_diff
+
+
+@dataclass(frozen=True)
+class Said:
+    """A label in words, and whether others have it otherwise."""
+
+    name: str
+    value: str
+    differs: bool
 
 
 @dataclass(frozen=True)
 class Side:
-    """One column: the pair as it stands (without a ``response``), or what somebody made of it. ``said`` are (name, value) in words."""
+    """One column: the pair as it stands (without a ``response``), or what somebody made of it.
+
+    ``parts`` are the question, the answer and every other text that is not the same on all sides, so that the columns line up.
+    """
 
     title: str
     response: Response | None
-    question: list[Segment]
-    answer: list[Segment]
-    said: list[tuple[str, str]]
+    parts: list[Part]
+    said: list[Said]
     comment: str = ""
 
     @property
@@ -28,44 +39,42 @@ def sides_of(pair: Pair, responses: Sequence[Response], tags: Sequence[Tag]) -> 
     """Each of ``responses`` against the first, the first against the second; a single one against the pair. None without responses."""
     if not responses:
         return []
-    names = {tag.pk: tag.name for tag in tags}
-    texts = [words_of(response.messages)[:2] for response in responses]
-    if len(responses) == 1:
-        start = words_of(pair.messages)[:2]
-        there = Side("As it stands", None, *_differing(start, texts[0], "gone"), _said_of_pair(pair))
-        return [there, _side(responses[0], start, texts[0], names)]
-    first = Side(
-        str(responses[0].user), responses[0], *_differing(texts[0], texts[1], "gone"), _said(responses[0], names), responses[0].comment
-    )
-    return [first, *(_side(one, texts[0], text, names) for one, text in zip(responses[1:], texts[1:], strict=True))]
-
-
-def _side(response: Response, against: tuple[str, ...], text: tuple[str, ...], names: dict[int, str]) -> Side:
-    return Side(str(response.user), response, *_differing(against, text, "new"), _said(response, names), response.comment)
-
-
-def _differing(a: tuple[str, ...], b: tuple[str, ...], kind: str) -> tuple[list[Segment], list[Segment]]:
-    """Question and answer of ``a`` (kind "gone") or of ``b`` ("new"), with what only that side says marked."""
-    both = [[segment for segment in word_diff(*texts) if segment.kind in ("same", kind)] for texts in zip(a, b, strict=True)]
-    return both[0], both[1]
-
-
-def _said(response: Response, names: dict[int, str]) -> list[tuple[str, str]]:
-    verdict = "Discarded" if response.state == ResponseState.DISCARDED else response.get_verdict_display()
-    tags = ", ".join(names.get(pk, "a tag that is gone") for pk in response.tags)
+    there = [pair] if len(responses) == 1 else []
+    columns: list[Pair | Response] = [*there, *responses]
+    texts = [parts_of(column.messages) for column in columns]
+    names = [name for name in part_names(texts) if name in (QUESTION, ANSWER) or len({text.get(name, "") for text in texts}) > 1]
+    labels = [_labels(column, tags) for column in columns]
     return [
-        ("Verdict", verdict),
-        ("Tags", tags or "none"),
-        ("Topic", response.topic or "none"),
-        ("Difficulty", response.get_difficulty_display() or "not said"),
+        Side(
+            title=str(column.user) if isinstance(column, Response) else "As it stands",
+            response=column if isinstance(column, Response) else None,
+            parts=[_part(name, texts, place) for name in names],
+            said=[Said(name, value, _differs(name, value, labels)) for name, value in labels[place].items()],
+            comment=column.comment if isinstance(column, Response) else "",
+        )
+        for place, column in enumerate(columns)
     ]
 
 
-def _said_of_pair(pair: Pair) -> list[tuple[str, str]]:
-    tags = ", ".join(tag.name for tag in pair.tags.all())
-    return [
-        ("Origin", pair.origin_words.capitalize()),
-        ("Tags", tags or "none"),
-        ("Topic", pair.topic or "none"),
-        ("Difficulty", pair.get_difficulty_display() or "not said"),
-    ]
+def _part(name: str, texts: Sequence[dict[str, str]], place: int) -> Part:
+    """The text ``name`` in the column ``place``, with what only this column says marked: gone from the first, new in the others."""
+    kind = "new" if place else "gone"
+    segments = word_diff(texts[0].get(name, ""), texts[place or 1].get(name, ""))
+    return Part(name, [segment for segment in segments if segment.kind in ("same", kind)])
+
+
+def _differs(name: str, value: str, labels: Iterable[dict[str, str]]) -> bool:
+    return any(column.get(name, value) != value for column in labels)
+
+
+def _labels(column: Pair | Response, tags: Sequence[Tag]) -> dict[str, str]:
+    common = {"Topic": column.topic or "none", "Difficulty": column.get_difficulty_display() or "not said"}
+    if isinstance(column, Pair):
+        return {"Origin": column.origin_words.capitalize(), "Tags": _names(column.tags.all(), 0), **common}
+    verdict = "Discarded" if column.state == ResponseState.DISCARDED else column.get_verdict_display()
+    carried = [tag for tag in tags if tag.pk in column.tags]
+    return {"Verdict": verdict, "Tags": _names(carried, len(column.tags) - len(carried)), **common}
+
+
+def _names(tags: Iterable[Tag], gone: int) -> str:
+    return ", ".join([*(tag.name for tag in tags), *(["a tag that is gone"] * gone)]) or "none"

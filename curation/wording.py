@@ -1,6 +1,7 @@
 """How two texts differ, word by word."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby, takewhile
@@ -8,6 +9,7 @@ from typing import Literal
 
 Kind = Literal["same", "gone", "new"]
 LIMIT = 20_000  # words and marks; beyond it the middle is shown as replaced rather than keeping a page waiting
+AROUND = 300  # characters on each side of a change that are enough to know where one is
 _TOKENS = re.compile(r"\w+|[^\w\s]|\s+")
 
 
@@ -22,6 +24,14 @@ class Segment:
     text: str
 
 
+@dataclass(frozen=True)
+class Part:
+    """One text of a pair by its name, as "Question", with the words that differ."""
+
+    name: str
+    segments: list[Segment]
+
+
 def word_diff(a: str, b: str) -> list[Segment]:
     """What becomes of ``a`` on its way to ``b``, in reading order; empty for two empty texts.
 
@@ -33,6 +43,20 @@ def word_diff(a: str, b: str) -> list[Segment]:
     tail = _common(old[head:][::-1], new[head:][::-1])
     middle = _changes(old[head : len(old) - tail], new[head : len(new) - tail])
     return _joined([("same", "".join(old[:head])), *middle, ("same", "".join(old[len(old) - tail :]))])
+
+
+def excerpt(segments: Sequence[Segment]) -> list[Segment]:
+    """``segments`` with what long stays the same cut down to ``AROUND`` characters beside a change, and "…" for what is left out."""
+    last = len(segments) - 1
+    cut = []
+    for place, segment in enumerate(segments):
+        head = AROUND if place else 0
+        tail = AROUND if place < last else 0
+        text = segment.text
+        if segment.kind == "same" and len(text) > head + tail + AROUND:
+            text = f"{text[:head]} … {text[len(text) - tail :]}"
+        cut.append(Segment(segment.kind, text))
+    return cut
 
 
 def _common(old: list[str], new: list[str]) -> int:

@@ -15,6 +15,7 @@ from curation.services.deciding import (
 from curation.services.erasing import evidence_erase
 from curation.services.export_chores import pairs_export_begin, split_export_begin, version_zip_begin
 from curation.services.exporting import EXPORTS, ExportError, pairs_export
+from curation.services.gating import gate_begin
 from curation.services.generating import pairs_generate
 from curation.services.importing import (
     PairImportError,
@@ -39,6 +40,7 @@ __all__ = [
     "dataset_version_cut",
     "evidence_erase",
     "finding_remedy_begin",
+    "gate_begin",
     "pair_approve",
     "pair_create",
     "pair_edit",

@@ -12,12 +12,13 @@ from functools import partial
 from uuid import UUID
 
 from django.db import IntegrityError
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from curation import queueing
 from curation.models import Claim, Pair, PairStatus, Response, ResponseState
 from curation.selectors.collecting import collection_of
+from curation.selectors.queue import drafts_within, free_within
 from curation.services.writing import PairError
 from curation.turns import in_turn
 from projects.models import Project, User
@@ -32,11 +33,11 @@ class PlaceTaken(PairError):
     """Nobody further can work on the pair: its places are taken, or a reviewer has decided."""
 
 
-def response_next(*, project: Project, by: User, leaving: Response | None = None) -> Response | None:
+def response_next(*, project: Project, by: User, leaving: Response | None = None, within: QuerySet[Pair] | None = None) -> Response | None:
     """The response ``by`` works on next, with a claim on its pair; None when nothing is left for them.
 
     First what they are at or were sent back, then pairs that others began, then fresh ones, oldest first; then what they put off.
-    ``leaving`` keeps its draft, gives its place back and comes last of all.
+    ``leaving`` keeps its draft, gives its place back and comes last of all. ``within`` narrows all of it down to these pairs.
     """
     now = queueing.standing(project.pk, by.pk)
     if now.expired:
@@ -44,13 +45,13 @@ def response_next(*, project: Project, by: User, leaving: Response | None = None
     left = leaving.pair_id if leaving else None
     if left:
         claim_release(pair_id=left, by=by)
-    for pair_id in _drafts(project, by, at_hand=True):
+    for pair_id in _drafts(project, by, within, at_hand=True):
         if pair_id != left and (found := _begin(pair_id, by, now.lock_minutes)):
             return found
-    for pair_id in _candidates(project, by, now):
+    for pair_id in _candidates(project, by, now, within):
         if found := _begin_new(pair_id, by, now.lock_minutes):
             return found
-    for pair_id in _drafts(project, by):
+    for pair_id in _drafts(project, by, within):
         if pair_id != left and (found := _begin(pair_id, by, now.lock_minutes)):
             return found
     return _begin(left, by, now.lock_minutes) if left else None
@@ -138,15 +139,20 @@ def _begin_new(pair_id: UUID, by: User, minutes: int) -> Response | None:
     return Response.objects.get(pk=made) if made else None
 
 
-def _drafts(project: Project, by: User, *, at_hand: bool = False) -> list[UUID]:
+def _drafts(project: Project, by: User, within: QuerySet[Pair] | None, *, at_hand: bool = False) -> list[UUID]:
+    if within is not None:
+        return drafts_within(within, by, at_hand=at_hand)
     return queueing.drafts(project.pk, by.pk, at_hand=at_hand)
 
 
-def _candidates(project: Project, by: User, now: queueing.Standing) -> Iterator[UUID]:
+def _candidates(project: Project, by: User, now: queueing.Standing, within: QuerySet[Pair] | None) -> Iterator[UUID]:
     """Pairs with a free place that ``by`` has not answered yet: the first for them, the others should that one go.
 
     A whole look through the pairs that others began comes last, for whoever has answered most of them.
     """
+    if within is not None:
+        yield from _windows(partial(free_within, within, by, now))
+        return
     queue = queueing.queue_for(project.pk, by.pk, now)
     for status in OPEN:
         asked = (project.pk, by.pk, queue, status.value)

@@ -8,14 +8,17 @@ from django.db.models import F
 from django.utils import timezone
 
 from curation.agreement import same
-from curation.messages import with_words
-from curation.models import Claim, Difficulty, Message, Pair, PairStatus, Response, ResponseState, Tag, Verdict
+from curation.labels import LABELS, too_long
+from curation.messages import entered, with_words
+from curation.models import Claim, Difficulty, Pair, PairStatus, Response, ResponseState, Tag, Verdict
 from curation.selectors.collecting import DONE, collection_of
 from curation.services.collecting import OPEN, PlaceTaken, claim_release, place_hold, why_not
-from curation.services.writing import ANSWER_LIMIT, QUESTION_LIMIT, PairError
+from curation.services.writing import PairError
 from curation.turns import in_turn
+from engine.lib.pair_rows import TURN_LIMIT
 
 COMMENT_LIMIT, LONGEST = 2_000, 4 * 60 * 60  # characters; seconds that one save may add
+LIMITS = {"question": TURN_LIMIT, "answer": TURN_LIMIT, "system": TURN_LIMIT, "comment": COMMENT_LIMIT, "topic": LABELS["topic"]}
 
 
 class ResponseChanged(PairError):
@@ -46,8 +49,8 @@ class Said:
 def response_save(*, response: Response, said: Said, revision: int) -> Response:
     """Keep a draft, and the claim on its pair. Words may be unfinished.
 
-    Raises ``ResponseChanged`` where ``revision`` is no longer the response's. Where the place was lost meanwhile the words are kept,
-    too; ``Claim`` tells.
+    Raises ``PairError`` for what is too long, ``ResponseChanged`` where ``revision`` is no longer the response's. Where the place was
+    lost meanwhile the words are kept, too; ``Claim`` tells.
     """
     _write(response, said, revision, ResponseState.DRAFT)
     place_hold(response.pair_id, response.user, collection_of(response.pair.project).lock_minutes)
@@ -133,8 +136,10 @@ def _locked(response: Response) -> Pair:
 
 
 def _write(response: Response, said: Said, revision: int, state: ResponseState) -> None:
-    """Compare-and-set a draft. Raises ``ResponseChanged``."""
-    messages = _messages(response.pair, said)
+    """Compare-and-set a draft. Raises ``PairError`` for what is too long to be kept whole, ``ResponseChanged``."""
+    if wrong := {name: text for name, most in LIMITS.items() if (text := too_long(entered(getattr(said, name)), most))}:
+        raise PairError(" ".join(f"{name.capitalize()}: {text}" for name, text in wrong.items()), wrong)
+    messages = with_words(response.pair.messages, entered(said.question), entered(said.answer), entered(said.system))
     sent = {"submitted_at": timezone.now()} if state in DONE else {}
     done = Response.objects.filter(pk=response.pk, state=ResponseState.DRAFT, revision=revision).update(
         state=state,
@@ -144,9 +149,9 @@ def _write(response: Response, said: Said, revision: int, state: ResponseState) 
         tags=sorted(Tag.objects.filter(project=response.pair.project_id, pk__in=list(said.tags)).values_list("pk", flat=True))
         if said.tags
         else [],
-        topic=said.topic.strip()[:120],
+        topic=said.topic.strip(),
         difficulty=said.difficulty if said.difficulty in Difficulty.values else "",
-        comment=said.comment.strip()[:COMMENT_LIMIT],
+        comment=entered(said.comment),
         seconds=F("seconds") + min(max(0, said.seconds), LONGEST),
         revision=F("revision") + 1,
         updated_at=timezone.now(),
@@ -154,10 +159,6 @@ def _write(response: Response, said: Said, revision: int, state: ResponseState) 
     )
     if not done:
         raise ResponseChanged
-
-
-def _messages(pair: Pair, said: Said) -> list[Message]:
-    return with_words(pair.messages, said.question.strip()[:QUESTION_LIMIT], said.answer.strip()[:ANSWER_LIMIT], said.system.strip())
 
 
 def _wrong(said: Said) -> dict[str, str]:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from curation.labels import preference_of
 from curation.messages import with_words, words_of
 from curation.models import Pair, PairChange, PairStatus, PairTag, Response, ResponseState, Tag, Verdict
 from curation.selectors.collecting import DONE, pairs_in_review, responses_to
@@ -31,9 +32,8 @@ def pair_adjudicate(*, pair: Pair, by: User, response: Response, words: tuple[st
         raise PairError(f"{response.user} took this response back or changed it meanwhile. Below is how things stand now.")
     if now.state == ResponseState.DISCARDED and words is None:
         raise PairError(f"{response.user} discarded this pair: reject it, or take another response.")
-    question, answer, system = words or words_of(now.messages)
-    question, answer = checked(question, answer)
-    fields = {"messages": with_words(now.messages, question, answer, system.strip()), "topic": now.topic, "difficulty": now.difficulty}
+    messages = with_words(now.messages, *checked(*(words or words_of(now.messages))))
+    fields = {"messages": messages, **preference_of(pair, messages, None), "topic": now.topic, "difficulty": now.difficulty}
     return _change(pair, by, {**fields, "tags": now.tags, "status": PairStatus.APPROVED.value, "note": note[:500]}, "pair.adjudicate")
 
 
@@ -71,7 +71,7 @@ def change_undo(*, change: PairChange, by: User) -> Pair:
     before = replaced(change)
     if not before:
         raise PairError("There is nothing in this change that could be put back.")
-    if not can_undo(pair, change):
+    if not can_undo(change, state_of(pair), Tag.objects.filter(project=pair.project_id).values_list("pk", flat=True)):
         raise PairError("What this change did has been changed again since. Undo the later change first, or edit the pair.")
     if "messages" not in before and {"question", "answer"} & set(before):
         words = {name: before.get(name, getattr(pair, name)) for name in ("question", "answer")}

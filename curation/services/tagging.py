@@ -7,6 +7,7 @@ from django.db.models import Max
 
 from curation.errors import PairError
 from curation.models import Assignment, PairTag, Response, Tag
+from curation.services.retagging import pairs_retag
 from projects import audit
 from projects.models import Project, User
 from retrieval.batches import BATCH
@@ -57,7 +58,6 @@ def tag_rename(*, tag: Tag, by: User, name: str) -> Tag:
     return tag
 
 
-@transaction.atomic
 def tag_merge(*, tag: Tag, by: User, into: Tag) -> int:
     """Let ``into`` stand wherever ``tag`` stood: on pairs, in people's responses and assignments; then remove ``tag``.
 
@@ -65,14 +65,25 @@ def tag_merge(*, tag: Tag, by: User, into: Tag) -> int:
     """
     if tag.pk == into.pk or tag.project_id != into.project_id:
         raise PairError("Choose another tag of this project to join it with.")
-    gained = list(PairTag.objects.filter(tag=tag).exclude(pair__pair_tags__tag=into).values_list("pair", flat=True))
-    PairTag.objects.bulk_create((PairTag(pair_id=pk, tag=into) for pk in gained), batch_size=BATCH, ignore_conflicts=True)
-    asked = Assignment.objects.filter(tag=into).values("user")
-    Assignment.objects.filter(tag=tag).exclude(user__in=asked).update(tag=into)
-    _in_responses(tag, into)
-    audit.record(tag.project, by, "tag.merge", f"tag {tag.pk}", after={"into": into.pk, "pairs": len(gained)})
-    tag.delete()
-    return len(gained)
+    gained = PairTag.objects.filter(tag=tag).exclude(pair__pair_tags__tag=into).count()
+    _off_all_pairs(tag, by, put=into)
+    with transaction.atomic():
+        _off_all_pairs(tag, by, put=into)  # those that got it meanwhile
+        asked = Assignment.objects.filter(tag=into).values("user")
+        Assignment.objects.filter(tag=tag).exclude(user__in=asked).update(tag=into)
+        _in_responses(tag, into)
+        audit.record(tag.project, by, "tag.merge", f"tag {tag.pk}", after={"into": into.pk, "pairs": gained})
+        tag.delete()
+    return gained
+
+
+def _off_all_pairs(tag: Tag, by: User, put: Tag | None = None) -> int:
+    """Take ``tag`` off every pair, in its place ``put``, a batch in a transaction of its own each; from how many."""
+    done = 0
+    while some := list(PairTag.objects.filter(tag=tag).values_list("pair", flat=True)[:BATCH]):
+        with transaction.atomic():
+            done += pairs_retag(by=by, pairs=some, put=put, take=tag)
+    return done
 
 
 def _in_responses(tag: Tag, into: Tag | None) -> None:
@@ -86,13 +97,14 @@ def _in_responses(tag: Tag, into: Tag | None) -> None:
     Response.objects.bulk_update(changed, ["tags"], batch_size=BATCH)
 
 
-@transaction.atomic
 def tag_delete(*, tag: Tag, by: User) -> int:
     """Remove the tag from every pair, response and queue; on how many pairs it was."""
-    count = PairTag.objects.filter(tag=tag).count()
-    _in_responses(tag, None)
-    audit.record(tag.project, by, "tag.delete", f"tag {tag.pk}", before={"name": tag.name, "pairs": count})
-    tag.delete()
+    count = _off_all_pairs(tag, by)
+    with transaction.atomic():
+        count += _off_all_pairs(tag, by)  # those that got it meanwhile
+        _in_responses(tag, None)
+        audit.record(tag.project, by, "tag.delete", f"tag {tag.pk}", before={"name": tag.name, "pairs": count})
+        tag.delete()
     return count
 
 

@@ -10,7 +10,7 @@ from curation import services
 from curation.forms import PairForm, ReviewForm
 from curation.forms_collecting import CommentForm
 from curation.forms_facts import FactsForm
-from curation.models import Pair, PairStatus
+from curation.models import Origin, Pair, PairStatus
 from curation.passages import passages_of
 from curation.selectors import collecting
 from curation.selectors import pairs as selectors
@@ -22,6 +22,7 @@ from curation.views.shared import show_error, with_query
 from projects.guards import project_for
 from projects.models import Project
 from projects.pages import project_page
+from projects.registries import provided
 from projects.roles import may
 
 DECISIONS = {
@@ -30,6 +31,7 @@ DECISIONS = {
     "changes": (PairStatus.CHANGES, "Sent back for changes"),
     "reopen": (PairStatus.PENDING, "Back to review"),
 }
+COMMENTED_FROM = {"responses": ("curation:responses", "review"), "annotate": ("curation:annotate_pair", "annotate")}
 
 
 @require_http_methods(["GET", "POST"])
@@ -63,7 +65,13 @@ def pair_detail(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
 
 
 def _pair_page(
-    request: HttpRequest, project: Project, pair: Pair, form: ReviewForm, status: int = 200, comment_form: CommentForm | None = None
+    request: HttpRequest,
+    project: Project,
+    pair: Pair,
+    form: ReviewForm,
+    status: int = 200,
+    comment_form: CommentForm | None = None,
+    refused: services.PairError | None = None,
 ) -> HttpResponse:
     query = Query.from_get(request.GET)
     following, passages = selectors.next_to_review(project, query, after=pair), passages_of(pair)
@@ -72,8 +80,9 @@ def _pair_page(
         "form": form,
         "passages": passages,
         "erased": any(not passage.evidence for passage in passages),
-        "facts": FactsForm.shown(request.POST, pair),
+        "facts": FactsForm.shown(request.POST, pair, refused),
         **preference_and_variants(pair),
+        "came_from": _came_from(request, project, pair),
         "history": history_lines(pair),
         "comments": collecting.comments_on(pair),
         "comment_form": comment_form or CommentForm(),
@@ -88,10 +97,18 @@ def _pair_page(
     return project_page(request, "curation/pair.html", project, "pairs", context, status=status)
 
 
+def _came_from(request: HttpRequest, project: Project, pair: Pair) -> list[dict[str, str]]:
+    """Titles and addresses of what the pair was made of on a higher floor, as far as this person may see it."""
+    if pair.origin != Origin.FEEDBACK:
+        return []
+    return [place for place in provided("pair_came_from", project, request.user, pair.pk) if place]
+
+
 @require_POST
 def pair_edit(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
     project = project_for(request.user, slug, can="annotate")
     pair, form = _pair(project, pk), ReviewForm(request.POST)
+    refused: services.PairError | None = None
     if form.is_valid():
         try:
             _as_seen(pair, form)
@@ -101,8 +118,9 @@ def pair_edit(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
             messages.success(request, "Saved")
             return redirect(with_query(pair.get_absolute_url(), request))
         except services.PairError as error:
+            refused = error
             pair, form = _refused(project, pair, form, error)
-    return _pair_page(request, project, pair, form, status=422)
+    return _pair_page(request, project, pair, form, status=422, refused=refused)
 
 
 @require_POST
@@ -110,6 +128,7 @@ def pair_decide(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
     """Approve, reject or send back what is on the form, then go on to the next."""
     project = project_for(request.user, slug, can="review")
     pair, form = _pair(project, pk), ReviewForm(request.POST)
+    refused: services.PairError | None = None
     if request.POST.get("action") not in DECISIONS:
         raise Http404("There is no such decision.")
     decision, word = DECISIONS[request.POST["action"]]
@@ -120,10 +139,11 @@ def pair_decide(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
             words |= FactsForm.sent(request.POST, pair)
             services.pair_review(pair=pair, by=request.user, decision=decision, **words)
         except services.PairError as error:
+            refused = error
             pair, form = _refused(project, pair, form, error)
         else:
             return _go_on(request, project, pair, decision, word)
-    return _pair_page(request, project, pair, form, status=422)
+    return _pair_page(request, project, pair, form, status=422, refused=refused)
 
 
 def _as_seen(pair: Pair, form: ReviewForm) -> None:
@@ -178,8 +198,9 @@ def pair_comment(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
     pair, form = _pair(project, pk), CommentForm(request.POST)
     if form.is_valid():
         comment_create(pair=pair, by=request.user, text=form.cleaned_data["text"])  # type: ignore[arg-type]
-        name = "curation:responses" if request.POST.get("from") == "responses" and may(project.role, "review") else "curation:pair"  # type: ignore[attr-defined]
-        return redirect(f"{reverse(name, args=[slug, pair.pk])}#comments")
+        name, can = COMMENTED_FROM.get(request.POST.get("from", ""), ("curation:pair", "view"))
+        name = name if may(project.role, can) else "curation:pair"  # type: ignore[attr-defined]
+        return redirect(f"{with_query(reverse(name, args=[slug, pair.pk]), request)}#comments")
     return _pair_page(request, project, pair, ReviewForm.of(pair), status=422, comment_form=form)
 
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from curation import services
+from curation.agreement import differing
 from curation.forms import ReviewForm
 from curation.forms_collecting import CommentForm
 from curation.messages import words_of
@@ -98,6 +99,7 @@ def _page(request: HttpRequest, project: Project, pair: Pair, form: ReviewForm, 
         "form": form,
         "chosen": chosen,
         "sides": sides_of(pair, responses, selectors.tags_of(project)),
+        "differ": differing(responses),
         "passages": passages_of(pair),
         "history": history_lines(pair),
         "comments": selectors.comments_on(pair),

@@ -7,6 +7,7 @@ PAIRS_FILE = "pairs.jsonl"  # of a ``pairs`` artifact
 Message = dict[str, str]
 ROLES = ("system", "user", "assistant")
 DIFFICULTIES = ("easy", "medium", "hard")
+TURN_LIMIT = 500_000  # characters of one turn that somebody gives: about 125,000 tokens, more than small models read at once
 
 
 class RowError(ValueError):
@@ -66,6 +67,13 @@ class PairRow:
     def answer(self) -> str:
         """The last thing the assistant says."""
         return self.messages[-1]["content"]
+
+    def check_lengths(self) -> None:
+        """Raise ``RowError`` for a turn of more than ``TURN_LIMIT`` characters."""
+        for word, turns in (("turn", self.messages), ("rejected turn", self.rejected)):
+            for number, message in enumerate(turns, start=1):
+                if (length := len(message["content"])) > TURN_LIMIT:
+                    raise RowError(f"{word} {number} has {length:,} characters; at most {TURN_LIMIT:,} can be kept")
 
     def check(self) -> None:
         """Raise ``RowError`` unless this is a conversation that ends with an answer."""

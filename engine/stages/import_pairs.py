@@ -16,14 +16,27 @@ LABELS: dict[str, Any] = {"auto": "Find out", **{key: one.title for key, one in 
 
 
 class Params(StageParams):
-    format: FormatKey = Field("auto", title="Format", json_schema_extra={"labels": LABELS})
-    mapping: dict[str, str] = Field({}, title="Columns", json_schema_extra={"internal": True})
+    format: FormatKey = Field("auto", title="Format", description="How the rows are laid out.", json_schema_extra={"labels": LABELS})
+    mapping: dict[str, str] = Field(
+        {}, title="Columns", description="Which column fills which field of a pair.", json_schema_extra={"internal": True}
+    )
     encoding: str = Field("", max_length=20, title="Encoding", description="Empty: it is found out.", json_schema_extra={"advanced": True})
     delimiter: str = Field("", max_length=1, title="Delimiter", description="Empty: it is found out.", json_schema_extra={"advanced": True})
     sheet: str = Field("", max_length=100, title="Sheet", description="Empty: the first one.", json_schema_extra={"advanced": True})
-    header: bool = Field(True, title="The first row names the columns", json_schema_extra={"advanced": True})
+    header: bool = Field(
+        True,
+        title="The first row names the columns",
+        description="Without one they are called column 1, column 2 …",
+        json_schema_extra={"advanced": True},
+    )
     dry_run: bool = Field(False, title="Only try", description="Reads the whole file and says what it would make.")
-    name: str = Field("", max_length=200, title="Name of the file", json_schema_extra={"internal": True})
+    name: str = Field(
+        "",
+        max_length=200,
+        title="Name of the file",
+        description="As it was uploaded; said of each pair.",
+        json_schema_extra={"internal": True},
+    )
 
 
 @stage(

@@ -4,7 +4,8 @@ import time
 import pytest
 from django.template.loader import render_to_string
 
-from curation.wording import Segment, word_diff
+from curation.wording import AROUND, Segment, excerpt, word_diff
+from engine.lib.pair_rows import TURN_LIMIT
 
 
 def made_of(segments, kind):
@@ -40,10 +41,20 @@ def test_both_texts_can_be_read_out_of_it():
         assert all(segment.text for segment in segments)
 
 
-def test_long_answers_do_not_keep_a_page_waiting():
+def test_an_excerpt_keeps_what_changed_and_a_little_around_it():
+    long = "word " * 1_000
+    first, gone, new, middle, last = excerpt(word_diff(f"{long}red {long}end", f"{long}green {long}end."))
+    assert (gone.text, new.text, last) == ("red", "green", Segment("new", "."))
+    assert first.text == f" … {long[-AROUND:]}" and middle.text == f" {long[: AROUND - 1]} … {long[3 - AROUND :]}end"
+    short = word_diff(f"{long[:AROUND]}red", f"{long[:AROUND]}green")
+    assert excerpt(short) == short
+
+
+@pytest.mark.parametrize("length", [5_500, TURN_LIMIT // 8])  # words: what was slow once, and the most a turn may have
+def test_long_answers_do_not_keep_a_page_waiting(length):
     chance = random.Random(5)
     words = [f"word{number}" for number in range(400)]
-    a, b = (" ".join(chance.choices(words, k=5_500)) for _ in "ab")  # about 40,000 characters, the most an answer may have
+    a, b = (" ".join(chance.choices(words, k=length)) for _ in "ab")
     start = time.perf_counter()
     segments = word_diff(a, b)
     assert time.perf_counter() - start < 3

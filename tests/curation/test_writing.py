@@ -2,6 +2,7 @@ import pytest
 
 from curation.models import Pair, PairChange, PairStatus
 from curation.services import PairChanged, PairError, pair_create, pair_edit
+from engine.lib.pair_rows import TURN_LIMIT
 from projects.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
@@ -23,10 +24,16 @@ def test_no_question_is_in_a_project_twice(project, annotator, outsider):
     assert Pair.objects.count() == 2
 
 
-@pytest.mark.parametrize(("question", "answer", "field"), [(" ", "a", "question"), ("q", "\n", "answer"), ("q" * 5000, "a", "question")])
-def test_words_that_cannot_stand_are_refused_by_field(project, annotator, question, answer, field):
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        ((" ", "a"), "question"), (("q", "\n"), "answer"),
+        *((tuple("x" * (TURN_LIMIT + (place == long)) for place in range(3)), ("question", "answer", "system")[long]) for long in range(3)),
+    ],
+)  # fmt: skip
+def test_words_that_cannot_stand_are_refused_by_field(project, annotator, words, field):
     with pytest.raises(PairError) as refused:
-        pair_create(project=project, by=annotator, question=question, answer=answer)
+        pair_create(project=project, by=annotator, **dict(zip(("question", "answer", "system"), words, strict=False)))
     assert list(refused.value.fields) == [field]
 
 

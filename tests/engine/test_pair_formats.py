@@ -8,7 +8,7 @@ import pytest
 
 from engine.lib.pair_formats import FORMATS, FieldError, detect, reader
 from engine.lib.pair_formats.columns import guess
-from engine.lib.pair_rows import PairRow, RowError
+from engine.lib.pair_rows import TURN_LIMIT, PairRow, RowError
 
 ID = "11111111-2222-3333-4444-555555555555"
 
@@ -135,6 +135,23 @@ def test_a_format_is_known_by_its_looks_and_read(record: dict[str, Any], key: st
     assert bool(row.rejected) == (key == "preference")
     if row.rejected:
         assert (row.rejected, row.fork) == (turns("", "B.")[1:], 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "record", "named"),
+    [
+        ("messages", {"messages": turns("{}", "A.")}, "turn 1"),
+        ("messages", {"messages": turns("Q?", "A.", system="{}")}, "turn 1"),
+        ("columns", {"question": "Q?", "answer": "{}"}, "turn 2"),
+        ("columns", {"question": "Q?", "answer": "A.", "rejected": "{}"}, "rejected turn 1"),
+        ("preference", {"prompt": "Q?", "chosen": "A.", "rejected": "{}"}, "rejected turn 1"),
+    ],
+)
+def test_a_turn_is_read_whole_or_refused(key: str, record: dict[str, Any], named: str) -> None:
+    with_text = json.dumps(record).replace("{}", "x" * TURN_LIMIT)
+    assert FORMATS[key].read(json.loads(with_text)).messages
+    with pytest.raises(RowError, match=f"^{named} has 500,001 characters; at most 500,000 can be kept"):
+        FORMATS[key].read(json.loads(json.dumps(record).replace("{}", "x" * (TURN_LIMIT + 1))))
 
 
 def test_what_turns_hold_beyond_role_and_content_is_given_back() -> None:

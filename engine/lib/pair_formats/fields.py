@@ -146,6 +146,7 @@ def row_of(record: Record, messages: list[Message], used: Collection[str], rejec
     elif record.get(REJECTED) is not None and REJECTED not in used:
         row.rejected, row.fork = turns_of(record, REJECTED), _place(record.get(FORK), messages)
     row.check()
+    row.check_lengths()
     return row
 
 

@@ -31,6 +31,7 @@ def read(record: Record) -> PairRow:
     row = row_of(record, prompt + chosen, NAMES)
     row.rejected, row.fork = rejected, len(prompt)
     row.check()
+    row.check_lengths()
     return row
 
 
