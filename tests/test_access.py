@@ -16,7 +16,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from dslm_studio.routing import websocket_urlpatterns
 from projects.models import Membership, Project, User
 from projects.roles import CAPABILITIES, Role
+from projects.services import project_create
 from runs.models import Run
+from tests import one_of_each
 
 # capability (or "public", "signed in", "admin") → addresses by name; "POST" after a name where it answers nothing else. What answers GET
 # is asked by POST as well and has to refuse the same people, unless it takes no POST at all
@@ -38,10 +40,12 @@ TABLE: dict[str, str] = {
         evaluation:list evaluation:report evaluation:report_file evaluation:answers_file
         playground:chat playground:conversation
         playground:ask:POST playground:ask_again:POST playground:delete:POST playground:feedback:POST""",
-    "annotate": """curation:filters curation:filter_change:POST curation:pair_new curation:pair_edit:POST curation:pair_comment:POST
+    "annotate": """playground:rated_answer
+        curation:filters curation:filter_change:POST curation:pair_new curation:pair_edit:POST curation:pair_comment:POST
         curation:annotate curation:annotate_next:POST curation:annotate_pair curation:annotate_draft:POST curation:annotate_send:POST
         curation:annotate_undo:POST curation:team curation:team_agreement""",
-    "review": """curation:tags curation:tag_change:POST curation:pairs_review curation:pairs_bulk:POST curation:pair_decide:POST
+    "review": """playground:rated playground:rated_aside:POST
+        curation:tags curation:tag_change:POST curation:pairs_review curation:pairs_bulk:POST curation:pair_decide:POST
     curation:pair_undo:POST
         curation:collected curation:approve_agreed:POST curation:responses
         curation:team_settings curation:team_assign:POST curation:team_unassign:POST curation:quality_remedy:POST""",
@@ -153,6 +157,42 @@ def test_an_administrator_sees_no_project_they_are_not_in(project: Project) -> N
     client = Client()
     client.force_login(administrator)
     assert client.get(reverse("projects:team", args=[project.slug])).status_code == 404
+
+
+# --- objects of another project ---
+
+
+def keys_of(name: str) -> set[str]:
+    """What stands in the address beside the project's name."""
+    return set(dict(patterns(get_resolver()))[name].pattern.converters) - {"slug"}
+
+
+KEYED = [(name, method) for _, name, method in IN_A_PROJECT if keys_of(name)]
+
+
+def test_there_is_an_object_for_every_address_with_a_key() -> None:
+    assert set(one_of_each.ADDRESSES) == {name for name, _ in KEYED}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "method"), KEYED)
+def test_what_belongs_to_another_project_is_not_there_under_ones_own(name: str, method: str, project: Project, owner: User) -> None:
+    """The same person owns both projects, so that nothing but the project can be what refuses."""
+    key = one_of_each.ADDRESSES[name](project, owner)
+    words = {word: one_of_each.WORDS[word] for word in keys_of(name) - key.keys()}
+    other = project_create(name="Another of mine", by=owner)
+    client = Client()
+    client.force_login(owner)
+
+    def status(slug: str) -> int:
+        url = reverse(name, kwargs={"slug": slug, **key, **words})
+        if method == "GET":
+            return client.get(url).status_code
+        return client.post(url, one_of_each.SENT.get(name, {})).status_code
+
+    there, here = status(other.slug), status(project.slug)
+    assert here not in {403, 404}, "the object has to be found where it is, or the test shows nothing"
+    assert there == 404 or (there, here, method) == (NOT_ALLOWED, NOT_ALLOWED, "POST")
 
 
 # --- sockets ---

@@ -40,6 +40,7 @@ def examine(home: Home) -> dict[str, Any]:
     gpus = probes.gpus()
     memory, disk = probes.memory(), probes.disk(machine.existing(home.folder))
     checks = [
+        machine.check_system(),
         machine.check_python(),
         *machine.to_serve(home.folder),
         machine.check_writable(home.folder, "STUDIO_HOME"),

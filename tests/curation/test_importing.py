@@ -272,7 +272,7 @@ def zipped(**members: bytes) -> bytes:
         ("pairs.pdf", b"%PDF-1.7", "holds no pairs"),
         ("pairs.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "holds no pairs"),
         ("pairs.jsonl", b"", "is empty"),
-        ("pairs.jsonl", gzip.compress(b"{}"), "its content is a gzip archive"),
+        ("pairs.jsonl", gzip.compress(b"{}", mtime=0), "its content is a gzip archive"),
         ("pairs.csv", b"\x00\x01\x02\x00\x00\xff" * 50, "its content is binary data"),
         ("pairs.parquet", b"question,answer", "its content is text"),
         ("pairs.xlsx", b"question,answer", "damaged"),

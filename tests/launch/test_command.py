@@ -41,7 +41,7 @@ def bare_clone(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "studio", clone)
     for package in ("dslm_studio/launch", "engine"):
         shutil.copytree(ROOT / package, clone / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ROOT.glob("requirements*.txt"):
+    for file in (*ROOT.glob("requirements*.txt"), ROOT / "constraints.txt"):
         shutil.copy(file, clone)
     return clone
 
@@ -64,7 +64,7 @@ def test_doctor_works_before_the_installation(bare_clone: Path) -> None:
     found = json.loads(answer.stdout)
     assert answer.returncode == 1
     assert found["installed"] is False and "torch" in found["outstanding"]
-    assert {check["name"] for check in found["checks"]} >= {"Python", "C++ compiler", "cmake", "memory", "disk", "ports"}
+    assert {check["name"] for check in found["checks"]} >= {"system", "Python", "C++ compiler", "cmake", "memory", "disk", "ports"}
 
 
 def test_status_and_stop_say_that_nothing_runs_before_the_installation(bare_clone: Path) -> None:
@@ -121,6 +121,17 @@ def test_a_finding_can_be_skipped_by_its_name(monkeypatch: pytest.MonkeyPatch) -
         machine.demand(lacking, "")
     monkeypatch.setenv("STUDIO_SKIP_CHECKS", "cmake, memory")
     machine.demand(lacking, "")
+
+
+@pytest.mark.parametrize(("system", "kind"), [("Darwin", "arm64"), ("Linux", "aarch64")])
+def test_another_kind_of_machine_is_warned_of_before_the_installation_and_not_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, system: str, kind: str
+) -> None:
+    monkeypatch.setattr(machine.platform, "system", lambda: system)
+    monkeypatch.setattr(machine.platform, "machine", lambda: kind)
+    checks = machine.to_install(tmp_path, tmp_path, everything=False)
+    machine.demand(checks, "Nothing was installed.")
+    assert f"system: {system} on {kind}. DSLM Studio is developed and tested on Linux on x86_64" in capsys.readouterr().out
 
 
 def test_doctor_is_truthful(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import json
+import os
+import socket
 import subprocess
 import sys
 import zipfile
@@ -20,7 +22,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         wheel.writestr("small-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n")
         wheel.writestr("small-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr("small-1.0.dist-info/RECORD", "")
-    for name in ("requirements", "requirements-models", "requirements-dev"):
+    for name in ("requirements", "requirements-models", "requirements-dev", "constraints"):
         (root / f"{name}.txt").write_text("torch==1.0\n" if name == "requirements" else "")
     venv = root / ".venv"
     monkeypatch.setattr(install, "ROOT", root)
@@ -48,6 +50,13 @@ def test_only_the_part_whose_requirements_changed_is_installed_again(clone: Path
     pretend_installed(clone)
     (clone / "requirements-models.txt").write_text("small==2.0\n")
     assert [part.key for part in install.outstanding(dev=False)] == ["requirements-models"]
+
+
+def test_other_versions_of_what_libraries_bring_along_are_installed_over_them(clone: Path) -> None:
+    pretend_installed(clone, dev=True)
+    (clone / "constraints.txt").write_text("small==1.0\n")
+    assert [part.key for part in install.outstanding(dev=True)] == ["requirements", "requirements-dev"]
+    assert all(part.arguments[-4:-2] == ("-c", "constraints.txt") for part in install.outstanding(dev=True))
 
 
 def test_the_converter_goes_into_a_folder_of_its_own(clone: Path) -> None:
@@ -86,12 +95,21 @@ def test_pip_keeps_the_users_configuration_but_stays_in_the_venv(monkeypatch: py
     assert int(environment["CMAKE_BUILD_PARALLEL_LEVEL"]) >= 1
 
 
-@pytest.mark.parametrize(
-    ("output", "code", "word"),
-    [("OSError: No space left on device", 1, "disk"), ("THESE PACKAGES DO NOT MATCH THE HASHES", 1, "pinned"), ("", -9, "memory")],
-)
-def test_a_failed_pip_comes_with_advice(output: str, code: int, word: str) -> None:
-    assert word in install.advice(output, code)
+@pytest.mark.slow
+def test_an_index_that_cannot_be_reached_is_said_so(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}/simple"  # bound, but nobody listens
+        for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": nobody, "PIP_RETRIES": "1", "NO_PROXY": "*"}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+        monkeypatch.setattr(
+            install, "parts", lambda dev: [install.Part("far", "Installing from afar", ("there-is-no-such-thing==1",), "1")]
+        )
+        monkeypatch.setattr(install.machine, "to_install", lambda *_, **__: [])
+        with pytest.raises(Problem, match="pip ended with 1") as failed:
+            install.ensure()
+    assert "The package index could not be reached" in failed.value.mend and "goes on where it stopped" in failed.value.mend
 
 
 def test_a_live_step_becomes_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,46 +1,22 @@
-"""``./studio up`` for real: two side by side, and one of a user without rights."""
+"""``./studio up`` for real: two homes and two clones side by side, and one of a user without rights."""
 
-import json
 import os
 import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dslm_studio.launch.install import ROOT
-from dslm_studio.launch.state import Home, Instance
 from dslm_studio.launch.testing import bare_environment
+from tests.launch.conftest import Launcher, clone, end, is_well, serving
 
-PATIENCE = 120.0  # seconds; it takes a tenth of that where nothing else runs
 NOBODY = "nobody"
-
-Launcher = subprocess.Popen[str]
-
-
-@pytest.fixture
-def up() -> Iterator[Callable[..., Launcher]]:
-    """``up(home)``: start a studio there, behind a command if one is given, and return its launcher at once; it ends with the test."""
-    launchers = []
-
-    def start(home: Path, behind: Sequence[str] = ()) -> Launcher:
-        environment = bare_environment() | {"STUDIO_HOME": str(home), "HOME": str(home)}
-        command = [*behind, sys.executable, "-m", "dslm_studio.launch", "up"]
-        launcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=ROOT)
-        launchers.append(launcher)
-        return launcher
-
-    yield start
-    for launcher in launchers:
-        launcher.terminate()
-    for launcher in launchers:
-        launcher.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -57,27 +33,6 @@ def as_nobody() -> list[str]:
     pytest.skip(f"{NOBODY} may not read this clone, and may not be given the right to")
 
 
-def serving(launcher: Launcher, home: Path) -> Instance:
-    """What is recorded of the studio, once all of it answers."""
-    deadline = time.monotonic() + PATIENCE
-    while not ((found := Home(home).read()) and found.ready):
-        assert launcher.poll() is None, launcher.communicate()[0]
-        assert time.monotonic() < deadline, "it does not come up"
-        time.sleep(0.1)
-    return found
-
-
-def is_well(studio: Instance) -> bool:
-    with urllib.request.urlopen(studio.health, timeout=5) as answer:
-        return bool(json.load(answer)["ok"])
-
-
-def end(launcher: Launcher) -> None:
-    launcher.terminate()
-    output, _ = launcher.communicate(timeout=PATIENCE)
-    assert launcher.returncode == 0 and "killed" not in output, output
-
-
 @pytest.mark.slow
 def test_two_homes_are_served_side_by_side_and_stopping_one_leaves_the_other(tmp_path: Path, up: Callable[..., Launcher]) -> None:
     homes = [tmp_path / "one home", tmp_path / "another home"]
@@ -90,6 +45,23 @@ def test_two_homes_are_served_side_by_side_and_stopping_one_leaves_the_other(tmp
     assert is_well(other) and all(child.alive() for child in other.children.values())
     end(launchers[1])
     assert not any(child.alive() for child in other.children.values())
+
+
+@pytest.mark.slow
+def test_two_clones_are_served_side_by_side_and_stopping_one_leaves_the_other(tmp_path: Path, up: Callable[..., Launcher]) -> None:
+    clones = [clone(tmp_path / "plain"), clone(tmp_path / "with a space")]
+    launchers = [up(root=root) for root in clones]
+    plain, spaced = (serving(launcher, root / "var") for launcher, root in zip(launchers, clones, strict=True))
+    assert len({plain.port, plain.serve_port, spaced.port, spaced.serve_port}) == 4
+    assert is_well(plain) and is_well(spaced)
+    for studio, root in ((plain, clones[0]), (spaced, clones[1])):
+        assert psutil.Process(studio.children["web"].pid).cwd() == str(root)
+    stopped = subprocess.run([clones[1] / "studio", "stop"], env=bare_environment(), capture_output=True, text=True, timeout=60)
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert not any(child.alive() for child in spaced.children.values())
+    assert is_well(plain) and all(child.alive() for child in plain.children.values())
+    end(launchers[0])
+    assert not any(child.alive() for child in plain.children.values())
 
 
 @pytest.fixture

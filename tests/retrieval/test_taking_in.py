@@ -1,20 +1,26 @@
 """Taking in what a run read: complete, idempotent, and never half visible."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 
 from projects import registries
 from projects.models import Project, User
 from retrieval.models import Chunk, Document, DocumentVersion, Index, VersionStatus
 from retrieval.search import search
-from retrieval.services import documents_delete, documents_upload, taking_in
+from retrieval.services import documents_delete, documents_upload
 from retrieval.stores import store
 from retrieval.stores.base import space_of
 from runs.artifacts import artifact_path
 from runs.models import Artifact
 from runs.taking_in import TakeInError, _take_in
-from tests.retrieval.conftest import TEXTS, upload
+from tests.materials import ROOT
+from tests.retrieval.conftest import TEXTS, passages, upload
 
 pytestmark = pytest.mark.usefixtures("embedder")
 
@@ -53,31 +59,58 @@ def test_taking_in_twice_changes_nothing(
     assert (sorted(Chunk.objects.values_list("pk", "text")), stored(project), list(DocumentVersion.objects.values())) == before
 
 
+TAKE_IN = """
+import django; django.setup()
+from retrieval.services import taking_in
+from runs.models import Artifact
+from runs.taking_in import TakeInError, _take_in
+taking_in.BATCH = 2
+_take_in(Artifact.objects.get(pk={pk!r}))
+"""
+
+
+def taken_in_by_a_process(artifact: Artifact, **variables: str) -> int:
+    """How a process of its own, a worker as it were, ended that takes ``artifact`` in; ``variables`` may name a fault."""
+    database = f"sqlite:///{connection.settings_dict['NAME']}"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database, **variables}
+    command = [sys.executable, "-c", TAKE_IN.format(pk=str(artifact.pk))]
+    return subprocess.run(command, cwd=ROOT, env=environment, timeout=60).returncode
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("point", ["documents.after_rows", "documents.after_vectors", "documents.before_ready", "documents.after_ready"])
-def test_who_dies_half_way_is_followed_by_one_that_finishes(
-    project: Project,
-    uploaded: list[DocumentVersion],
-    chunks_artifact: Callable[..., Artifact],
-    monkeypatch: pytest.MonkeyPatch,
-    point: str,
+def test_who_is_killed_half_way_is_followed_by_one_that_finishes(
+    project: Project, uploaded: list[DocumentVersion], chunks_artifact: Callable[..., Artifact], point: str
 ) -> None:
     artifact = chunks_artifact(uploaded)
-    monkeypatch.setattr(taking_in, "BATCH", 2)
-
-    def die(name: str) -> None:
-        if name == point:
-            raise RuntimeError("power cut")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(taking_in, "fault", die)
-        with pytest.raises(TakeInError):
-            _take_in(artifact)
+    assert taken_in_by_a_process(artifact, STUDIO_FAULT=point) == -signal.SIGKILL
     assert not Artifact.objects.get(pk=artifact.pk).ready
     assert search(project, "yield expression") == []  # an index that is not ready is not searched
-    _take_in(artifact)
+    left = set(Chunk.objects.values_list("pk", flat=True))
+    assert left, "it died before it had written anything"
+    assert taken_in_by_a_process(artifact) == 0
+    assert Artifact.objects.get(pk=artifact.pk).ready
+    wanted = {(version.pk, *span) for version in uploaded for span in passages(TEXTS[version.document.name])}
+    assert set(Chunk.objects.values_list("version", "start", "end")) == wanted
+    assert left <= set(Chunk.objects.values_list("pk", flat=True)), "what was there before is the same row afterwards"
+    assert Chunk.objects.count() == len(wanted) == stored(project)
     index = Index.objects.get(project=project)
-    assert index.ready and index.chunk_count == Chunk.objects.count() == stored(project)
+    assert index.ready and index.chunk_count == len(wanted)
+    assert {version.status for version in DocumentVersion.objects.all()} == {VersionStatus.READY}
+    found = [hit.chunk.pk for hit in search(project, "yield expression", k=50)]
+    assert len(found) == len(set(found)) == len(wanted)
     assert search(project, "yield expression")[0].chunk.version.document.name == "yield.md"
+
+
+def test_what_cannot_be_taken_in_is_said_and_is_not_ready(
+    uploaded: list[DocumentVersion], chunks_artifact: Callable[..., Artifact]
+) -> None:
+    artifact = chunks_artifact(uploaded)
+    (artifact_path(artifact) / "vectors.npy").unlink()
+    with pytest.raises(TakeInError, match=r"could not be taken in.*vectors\.npy"):
+        _take_in(artifact)
+    assert not Artifact.objects.get(pk=artifact.pk).ready
 
 
 def test_a_document_that_could_not_be_read_gets_its_error_and_the_others_are_there(

@@ -176,6 +176,33 @@ def test_a_supervisor_that_dies_at_a_named_point_is_followed_by_one_that_finishe
     assert seqs == list(range(1, len(seqs) + 1))
 
 
+@pytest.mark.parametrize(("point", "attempts"), [("event.after_write", 2), ("ingest.after_row", 1)])  # an engine needs nobody to watch it
+def test_a_training_that_is_killed_while_it_records_has_every_point_once(
+    training_run: Training, supervisor: Supervisor, point: str, attempts: int, tmp_path: Path
+) -> None:
+    died = tmp_path / "died"
+    fault = {"STUDIO_FAULT": point, "STUDIO_FAULT_ONCE": str(died)}
+    run = training_run(max_steps=6, checkpoint_every=2, batch_size=2, max_length=64)
+    died.touch()  # nothing happens while it is there
+    watcher = supervisor(run, **fault)
+    wait_until(at_step(run, 3))
+    died.unlink()  # whoever comes to the point next dies there
+    wait_until(died.exists, 60)
+    watcher.wait(120)
+    while not fresh(run).is_ended:
+        wait_until(lambda: fresh(run).status == Status.QUEUED or _silent(run))
+        assert supervisor(run, **fault).wait(300) == 0
+    assert_complete(run, 6)
+    assert fresh(run).attempt == attempts
+    for attempt in range(1, attempts + 1):
+        said, _ = read_from(run.folder / str(attempt) / "events.jsonl", 0)
+        kept_events = RunEvent.objects.filter(run=run, attempt=attempt).exclude(type="status")
+        assert [event.type for event in said] == [event.type for event in kept_events]
+        points = [(name, event.data["step"]) for event in said if event.type == "metric" for name in event.data["values"]]
+        kept = MetricPoint.objects.filter(run=run, attempt=attempt).values_list("metric", "step")
+        assert sorted(points) == sorted(kept) and points
+
+
 def test_a_run_stopped_while_training_keeps_a_partial_adapter_and_can_go_on(
     training_run: Training, supervisor: Supervisor, owner: User
 ) -> None:
