@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from curation.distinct import distinct_values
 from curation.models import Claim, CollectionSettings, Comment, Mention, Pair, PairStatus, Response, ResponseState, Tag
 from projects.models import Project, User
 
 DONE = (ResponseState.SUBMITTED, ResponseState.DISCARDED)
 OPEN = (PairStatus.PENDING, PairStatus.CHANGES)
+MOST_TOPICS = 500  # that a page offers
 
 
 def collection_of(project: Project) -> CollectionSettings:
@@ -92,6 +94,11 @@ def people_at(pair: Pair, but: User | None = None) -> QuerySet[Claim]:
 
 def tags_of(project: Project) -> list[Tag]:
     return list(Tag.objects.filter(project=project))
+
+
+def topics_of(project: Project) -> list[str]:
+    """The topics that pairs of ``project`` have, in order, the first ``MOST_TOPICS``. One query."""
+    return [topic for topic in distinct_values(project, "topic") if topic][:MOST_TOPICS]
 
 
 def responses_to(pair: Pair) -> list[Response]:

@@ -7,13 +7,16 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from curation.forms_collecting import KEYS, ResponseForm, pair_words, revision_of, said_of
+from curation.forms_collecting import KEYS, CommentForm, ResponseForm, pair_words, revision_of, said_of
 from curation.guidelines import guidelines_html
 from curation.models import Claim, Pair, PairStatus, Response, ResponseState
 from curation.passages import passages_of
 from curation.selectors import collecting as selectors
 from curation.services import collecting, responding
+from curation.services.commenting import mentions_read
 from curation.services.writing import PairError
+from curation.suggesting import came_with, suggested_by
+from curation.views.narrowing import Narrowed
 from curation.views.shared import pairs_tabs, show_error
 from projects.guards import project_for
 from projects.models import Project
@@ -30,7 +33,7 @@ SHOWN = 20  # of one's own responses
 def annotate_home(request: HttpRequest, slug: str) -> HttpResponse:
     """Where one stands, what one did, and the way to the next pair."""
     project = project_for(request.user, slug, can="annotate")
-    collection = selectors.collection_of(project)
+    collection, narrowed = selectors.collection_of(project), Narrowed.of(request, project)
     state = request.GET.get("state", "")
     context = {
         "tabs": pairs_tabs(project, request.user, "annotate"),
@@ -42,6 +45,7 @@ def annotate_home(request: HttpRequest, slug: str) -> HttpResponse:
         "states": ResponseState.choices,
         "recent": selectors.my_responses(project, request.user, state)[:SHOWN],
         "held": Claim.objects.filter(user=request.user, pair__project=project).exists(),
+        "narrowed": narrowed,
     }
     return project_page(request, "curation/annotate_home.html", project, "pairs", context)
 
@@ -79,6 +83,7 @@ def annotate_pair(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
     if not Response.objects.filter(pair=pair, user=request.user).exists():
         return redirect(pair)  # where it says who is at it, and lets one begin
     response = _response(request, project, pk)
+    mentions_read(pair=pair, by=request.user)  # type: ignore[arg-type]
     return _page(request, project, response, ResponseForm.of(response, selectors.tags_of(project)))
 
 
@@ -88,15 +93,16 @@ def _page(request: HttpRequest, project: Project, response: Response, form: Resp
     lost = response.state == ResponseState.DRAFT and held is None and (pair.status not in selectors.OPEN or not pair.responses_left)
     last = selectors.last_sent(project, request.user, but=response)
     passages = passages_of(pair)
-    chosen = {str(pk) for pk in form["tags"].value() or []}
+    tags, chosen = selectors.tags_of(project), {str(pk) for pk in form["tags"].value() or []}
     context = {
         "response": response,
         "pair": pair,
         "form": form,
-        "tags": [
-            (tag, place if place <= KEYS else "", str(tag.pk) in chosen) for place, tag in enumerate(selectors.tags_of(project), start=1)
-        ],
-        "suggested": {**pair_words(pair), "origin": pair.origin_words},
+        "tags": [(tag, place if place <= KEYS else "", str(tag.pk) in chosen) for place, tag in enumerate(tags, start=1)],
+        "many_tags": len(tags) > KEYS,
+        "topics": selectors.topics_of(project),
+        "suggested": {**pair_words(pair), "origin": suggested_by(pair)},
+        "came_with": came_with(pair),
         "turns": pair.messages[1:-1] if len(pair.messages) > 2 + bool(pair.system) else [],
         "passages": passages,
         "erased": any(not passage.evidence for passage in passages),
@@ -112,6 +118,11 @@ def _page(request: HttpRequest, project: Project, response: Response, form: Resp
         "team": selectors.team_progress(project, collection.overlap),
         "last": last,
         "previous": selectors.previous_of(response),
+        "narrowed": Narrowed.of(request, project),
+        "comments": selectors.comments_on(pair),
+        "comment_form": CommentForm(),
+        "members": [str(member) for member in selectors.members_of(project)],
+        "from": "annotate",
     }
     return project_page(request, "curation/annotate.html", project, "pairs", context, status=status)
 
@@ -172,12 +183,13 @@ def annotate_undo(request: HttpRequest, slug: str, pk: object) -> HttpResponse:
         responding.response_undo(response=response)
     except PairError as error:
         messages.warning(request, str(error))
-    return redirect("curation:annotate_pair", slug, pk)
+    return Narrowed.of(request, project).redirect("curation:annotate_pair", slug, pk)
 
 
 def _go_on(request: HttpRequest, project: Project, leaving: Response | None = None) -> HttpResponse:
-    following = collecting.response_next(project=project, by=request.user, leaving=leaving)
+    narrowed = Narrowed.of(request, project)
+    following = collecting.response_next(project=project, by=request.user, leaving=leaving, within=narrowed.pairs)
     if following is not None:
-        return redirect("curation:annotate_pair", project.slug, following.pair_id)
-    messages.success(request, "Nothing is left in your queue.")
+        return narrowed.redirect("curation:annotate_pair", project.slug, following.pair_id)
+    messages.success(request, "Nothing that matches is left for you." if narrowed.query else "Nothing is left in your queue.")
     return redirect("curation:annotate", project.slug)

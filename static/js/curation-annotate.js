@@ -13,7 +13,7 @@ const field = (name) => form.elements.namedItem(name);
 // --- keys ---
 
 const VERDICTS = { y: "good", n: "bad", u: "unsure" };
-const FIELDS = { e: "answer", q: "question", c: "comment" };
+const FIELDS = { e: "answer", q: "question", c: "comment", t: "tag-search" };
 
 function write(name) {
   const target = field(name);
@@ -23,7 +23,7 @@ function write(name) {
 
 function pressed(event) {
   const { key } = event;
-  if (editable && FIELDS[key]) return () => write(FIELDS[key]);
+  if (editable && FIELDS[key] && field(FIELDS[key])) return () => write(FIELDS[key]);
   if (editable && VERDICTS[key]) return () => form.querySelector(`input[name=verdict][value=${VERDICTS[key]}]`).click();
   const tag = editable && /^[1-9]$/.test(key) && form.querySelector(`[data-tag-key="${key}"]`);
   if (tag) return () => tag.click();
@@ -33,12 +33,14 @@ function pressed(event) {
 
 document.addEventListener("keydown", (event) => {
   if (!form || event.defaultPrevented || document.querySelector("dialog[open], .menu:popover-open")) return;
+  const elsewhere = isTyping(event.target) && !form.contains(event.target); // in the comments below
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    if (elsewhere) return;
     event.preventDefault();
     if (!event.repeat) form.querySelector("[data-submit]")?.click();
     return;
   }
-  if (event.key === "Escape" && form.contains(event.target) && isTyping(event.target)) {
+  if (event.key === "Escape" && isTyping(event.target)) {
     event.target.blur();
     event.preventDefault();
     return;
@@ -63,6 +65,7 @@ let timer = 0;
 let saving = null;
 let dirty = false;
 let leaving = false;
+let refused = false;
 
 const say = (text) => { if (shown) shown.textContent = text; };
 
@@ -79,7 +82,8 @@ async function save({ keepalive = false } = {}) {
   saving = fetch(page.dataset.draftUrl, { method: "POST", body, keepalive, headers: { "X-CSRFToken": csrf() } })
     .then((reply) => reply.json().then((answer) => ({ ok: reply.ok, answer })))
     .then(({ ok, answer }) => {
-      if (!ok) {
+      refused = !ok;
+      if (refused) {
         say("Not saved");
         toast(answer.message, { tone: "bad" });
         return;
@@ -100,6 +104,13 @@ async function save({ keepalive = false } = {}) {
   await saving;
 }
 
+// Keeps what is typed, then sends another form; where that cannot be, it is said and the page stays.
+async function sendOnceKept(other, submitter) {
+  if (saving) await saving;
+  if (dirty) await save();
+  if (!dirty && !refused) other.requestSubmit(submitter);
+}
+
 if (editable) {
   form.addEventListener("input", () => {
     dirty = true;
@@ -108,18 +119,26 @@ if (editable) {
     timer = setTimeout(save, SAVE_AFTER);
   });
   // Sending compares with the revision of the draft, which a save on its way changes: wait for it, then send once. What goes elsewhere
-  // (undo) does not carry the words: keep them first.
+  // (undo, a comment) does not carry the words: keep them first.
   form.addEventListener("submit", (event) => {
     clearTimeout(timer);
     const { submitter } = event;
-    if (saving || (dirty && submitter?.hasAttribute("formaction"))) {
+    const elsewhere = submitter?.hasAttribute("formaction");
+    if (saving || (dirty && elsewhere)) {
       event.preventDefault();
       event.stopImmediatePropagation();
-      (saving ?? save()).then(() => form.requestSubmit(submitter));
+      if (elsewhere) sendOnceKept(form, submitter);
+      else saving.then(() => form.requestSubmit(submitter));
       return;
     }
     field("seconds").value = takeSeconds();
     leaving = true;
+  }, { capture: true });
+  document.querySelector("form[data-mentions]")?.addEventListener("submit", (event) => {
+    if (!saving && !dirty) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    sendOnceKept(event.currentTarget, event.submitter);
   }, { capture: true });
   const leave = () => { if (dirty) save({ keepalive: true }); };
   addEventListener("pagehide", leave);

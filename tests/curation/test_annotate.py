@@ -3,12 +3,18 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from curation.models import Claim, Pair, PairStatus, Response, ResponseState, Tag
+from curation.messages import messages_of
+from curation.models import Claim, Mention, Origin, Pair, PairStatus, Response, ResponseState, Tag
+from curation.selectors.collecting import my_progress
 from curation.services.collecting import response_begin, response_next
 from curation.services.collection import collection_set
+from curation.services.commenting import comment_create
+from curation.services.responding import Said, response_discard, response_skip
 from tests.curation.conftest import make_document, text_with
 from tests.curation.test_collecting import answer, go_away
 
@@ -175,3 +181,131 @@ def test_an_expired_lock_is_shown_as_free(client_for, annotator, reviewer, proje
 def test_a_decided_pair_is_not_in_the_queue(client_for, annotator, to, make_pair):
     make_pair("What?", status=PairStatus.APPROVED)
     assert client_for(annotator).post(to("annotate_next")).url == to("annotate")
+
+
+def test_what_a_page_shows_of_the_pair_itself(client_for, annotator, project, to, make_pair):
+    turns = [{"role": "assistant", "content": "Which pump?"}, {"role": "user", "content": "The red one."}]
+    first, *_, last = messages_of("How do I start it?", "Press the key.")
+    extra = {"source": "<b>manual</b>", "year": 2024}
+    pair = make_pair(
+        "How do I start it?", "Press the key.", shape="how_to", messages=[first, *turns, last], origin=Origin.IMPORTED, extra=extra
+    )
+    response_next(project=project, by=annotator)
+    page = client_for(annotator).get(to("annotate_pair", pair.pk)).content.decode()
+    folded = page.split("2 turns between")[1].split("</details>")[0]
+    assert "Which pump?" in folded and "The red one." in folded
+    assert "<dd>How to</dd>" in page
+    assert "&lt;b&gt;manual&lt;/b&gt;" in page.split("What came with it")[1] and "<b>manual</b>" not in page
+    assert to("pair_similar", pair.pk) in page and pair.get_absolute_url() in page
+
+
+def test_texts_of_people_run_in_their_own_direction(client_for, annotator, project, to, make_pair):
+    version = make_document(project, "a.md", text_with(60, "של המשאבה"))
+    pair = make_pair("מה זה?", "זה.", version=version)
+    response_next(project=project, by=annotator)
+    page = client_for(annotator).get(to("annotate_pair", pair.pk)).content.decode()
+    for name in ("question", "answer", "system", "comment", "topic"):
+        field = next(part for part in page.split("<") if f'name="{name}"' in part)
+        assert 'dir="auto"' in field, name
+    assert '<div class="passage" dir="auto"' in page
+
+
+def test_a_changed_source_is_said_above_the_form(client_for, annotator, project, to, make_pair):
+    version = make_document(project, "a.md", text_with(60, "a"))
+    pair = make_pair("What?", version=version)
+    response_next(project=project, by=annotator)
+    client = client_for(annotator)
+    assert "The document has changed" not in client.get(to("annotate_pair", pair.pk)).content.decode()
+    Pair.objects.update(stale=True)
+    page = client.get(to("annotate_pair", pair.pk)).content.decode()
+    assert page.index("The document has changed") < page.index("data-response")
+
+
+def test_guidelines_stand_beside_start(client_for, annotator, project, owner, to):
+    collection_set(project=project, by=owner, overlap=1, lock_minutes=5, guidelines="Be **kind**")
+    page = client_for(annotator).get(to("annotate")).content.decode()
+    assert "Be <strong>kind</strong>" in page.split('<aside class="card"')[1]
+
+
+def test_one_sees_what_one_did_and_how_far_the_team_is(client_for, annotator, reviewer, project, to, make_pair):
+    pairs = [make_pair(f"Question {number}?") for number in range(6)]
+    answer(response_begin(pair=pairs[0], by=annotator))
+    answer(response_begin(pair=pairs[1], by=annotator))
+    Response.objects.filter(pair=pairs[1]).update(submitted_at=timezone.now() - timedelta(days=2))
+    response_discard(response=response_begin(pair=pairs[2], by=annotator), said=Said("", ""), revision=1)
+    response_skip(response=response_begin(pair=pairs[3], by=annotator), said=Said("", ""), revision=1)
+    answer(response_begin(pair=pairs[4], by=reviewer))  # another's does not count as mine
+    response_begin(pair=pairs[5], by=annotator)
+    mine = my_progress(project, annotator)
+    assert (mine.today, mine.submitted, mine.discarded, mine.skipped, mine.drafts, mine.done) == (2, 2, 1, 1, 1, 3)
+    client = client_for(annotator)
+    home = client.get(to("annotate")).content.decode()
+    shown = [part.split("</span>")[0] for part in home.split('<span class="stat-value">')[1:]]
+    assert shown == ["2", "2", "1", "1", "1"]
+    assert "The team" in home
+    page = client.get(to("annotate_pair", pairs[5].pk)).content.decode()
+    assert "2 today, 3 in all. The team: 4 of 6 (66%)." in page
+
+
+def test_any_of_the_latest_is_taken_back_from_the_list(client_for, annotator, to, make_pair):
+    pairs = [make_pair(f"Question {number}?") for number in range(3)]
+    answer(response_begin(pair=pairs[0], by=annotator))
+    response_discard(response=response_begin(pair=pairs[1], by=annotator), said=Said("", ""), revision=1)
+    response_skip(response=response_begin(pair=pairs[2], by=annotator), said=Said("", ""), revision=1)
+    client = client_for(annotator)
+    for pair in pairs:
+        assert f'action="{to("annotate_undo", pair.pk)}"' in client.get(to("annotate")).content.decode()
+        assert client.post(to("annotate_undo", pair.pk)).url == to("annotate_pair", pair.pk)
+        assert Response.objects.get(pair=pair).state == ResponseState.DRAFT
+    assert to("annotate_undo", pairs[0].pk) not in client.get(to("annotate")).content.decode()  # nothing is left to take back
+
+
+def test_topics_that_pairs_have_are_offered(client_for, annotator, project, to, make_pair):
+    make_pair("One?", topic="Pumps <old>")
+    make_pair("Two?", topic="Valves")
+    pair = make_pair("Three?")
+    response_begin(pair=pair, by=annotator)
+    page = client_for(annotator).get(to("annotate_pair", pair.pk)).content.decode()
+    offered = page.split('<datalist id="topics">')[1].split("</datalist>")[0]
+    assert offered.count("<option") == 2 and 'value="Pumps &lt;old&gt;"' in offered and 'value="Valves"' in offered
+    assert 'list="topics"' in page
+
+
+@pytest.mark.parametrize(("count", "searched"), [(9, False), (10, True)])
+def test_tags_can_be_searched_where_not_all_have_a_key(client_for, annotator, project, to, make_pair, count, searched):
+    Tag.objects.bulk_create(Tag(project=project, name=f"tag {number}", order=number) for number in range(count))
+    pair = make_pair("What?")
+    response_begin(pair=pair, by=annotator)
+    assert ("data-tag-search" in client_for(annotator).get(to("annotate_pair", pair.pk)).content.decode()) == searched
+
+
+def test_the_comments_stand_on_the_page_and_are_read_there(client_for, annotator, reviewer, project, to, make_pair):
+    pair = make_pair("What?")
+    response_begin(pair=pair, by=annotator)
+    comment_create(pair=pair, by=reviewer, text=f"@{annotator} is it the <red> one?")
+    client = client_for(annotator)
+    assert "is it the &lt;red&gt; one?" in client.get(to("annotate_pair", pair.pk)).content.decode()
+    assert Mention.objects.get().read_at is not None
+    reply = client.post(to("pair_comment", pair.pk), {"text": "It is.", "from": "annotate"})
+    assert reply.url == f"{to('annotate_pair', pair.pk)}#comments"
+    assert "It is." in client.get(to("annotate_pair", pair.pk)).content.decode()
+
+
+def test_the_page_costs_the_same_queries_however_much_there_is(client_for, annotator, reviewer, project, to, make_pair):
+    pair = make_pair("What?")
+    response_begin(pair=pair, by=annotator)
+    client, address = client_for(annotator), to("annotate_pair", pair.pk)
+
+    def queries():
+        with CaptureQueriesContext(connection) as made:
+            assert client.get(address).status_code == 200
+        return len(made)
+
+    client.get(address)
+    before = queries()
+    Tag.objects.bulk_create(Tag(project=project, name=f"tag {number}", order=number) for number in range(12))
+    for number in range(5):
+        make_pair(f"Question {number}?", topic=f"Topic {number}")
+        comment_create(pair=pair, by=reviewer, text="See the manual.")
+    Pair.objects.filter(pk=pair.pk).update(extra={f"column {number}": "x" for number in range(9)})
+    assert queries() == before

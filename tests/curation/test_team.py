@@ -8,7 +8,7 @@ from curation.selectors.collecting import Progress, team_progress
 from curation.selectors.team import agreement_of, annotators
 from curation.services import pair_reject
 from curation.services.collecting import response_begin
-from curation.services.responding import Said, response_skip
+from curation.services.responding import Said, response_discard, response_skip
 from curation.services.reviewing import pair_adjudicate
 from tests.curation.test_collecting import answer
 from tests.curation.test_reviewing import disputed, two  # noqa: F401 (fixtures)
@@ -36,6 +36,21 @@ def test_statistics_say_what_each_did_and_whose_words_were_taken(project, disput
     by_name = {str(one.user): one for one in annotators(project)}
     assert (by_name["Ada"].submitted, by_name["Ada"].kept, by_name["Ada"].disputed) == (1, 100, 1)
     assert (by_name["Ben"].submitted, by_name["Ben"].kept, by_name["Ben"].skipped) == (1, 0, 1)
+
+
+def test_time_discards_and_good_ones_are_counted_for_each(client_for, project, annotator, reviewer, to, make_pair):
+    for number, (verdict, seconds) in enumerate((("good", 30), ("bad", 90), ("good", 0))):
+        answer(response_begin(pair=make_pair(f"Question {number}?"), by=annotator), verdict=verdict, seconds=seconds)
+    dropped = response_begin(pair=make_pair("Dropped?"), by=annotator)
+    response_discard(response=dropped, said=Said("", "", seconds=60), revision=1)
+    skipped = response_begin(pair=make_pair("Skipped?"), by=annotator)
+    response_skip(response=skipped, said=Said("", "", seconds=600), revision=1)
+    (one,) = annotators(project)
+    assert (one.submitted, one.discarded, one.skipped, one.good) == (3, 1, 1, 2)
+    assert one.seconds == 60  # of 30, 90 and 60: what was never looked at and what was skipped say nothing
+    row = client_for(reviewer).get(to("team")).content.decode().split(f"<strong>{annotator}</strong>")[1].split("</tr>")[0]
+    shown = [cell.split("</td>")[0] for cell in row.split('<td class="num">')[1:]]
+    assert shown[:5] == ["3", "1", "1", "1 min", "2"]
 
 
 def test_agreement_is_over_verdicts_tags_and_answers(project, two, make_pair):  # noqa: F811

@@ -91,3 +91,11 @@ def sideways(page: Page) -> int:
     script = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - document.documentElement.clientWidth"
     overflow: Any = page.evaluate(script)
     return int(overflow)
+
+
+def serious(page: Page) -> list[tuple[str, str]]:
+    """What axe finds wrong with the page: the rule, and the first place that breaks it."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")]

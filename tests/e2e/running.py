@@ -16,7 +16,6 @@ from typing import Any
 import psutil
 
 from dslm_studio.launch.state import Home, Instance, Recorded, recorded
-from tests.e2e.screens import new_sign_in_link
 from tests.materials import ROOT
 
 # Set for the tests of this process alone: a studio chooses its own
@@ -26,6 +25,16 @@ OURS = (
 )  # fmt: skip
 STOP_PATIENCE = 180.0  # seconds
 LOGS_SHOWN = 25  # lines of each
+
+
+def new_sign_in_link(home: Path) -> str:
+    """A fresh one-time link for the first owner of the studio at ``home``."""
+    state = json.loads((home / "studio.json").read_text())
+    environment = {**os.environ, "STUDIO_HOME": str(home), "STUDIO_URL": state["url"], "DJANGO_SETTINGS_MODULE": "dslm_studio.settings"}
+    command = [sys.executable, "manage.py", "studio_first_owner"]
+    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    link: str = json.loads(made.stdout)["sign_in_link"]
+    return link
 
 
 class StudioFailed(AssertionError):

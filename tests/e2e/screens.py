@@ -4,30 +4,20 @@
 ``python -m tests.e2e.screens --readme``: docs/images/run.png, the run page of the demo's training.
 """
 
-import json
 import os
 import sqlite3
-import subprocess
 import sys
 import uuid
 from contextlib import closing
 from pathlib import Path
 
 from tests.e2e.browser import Watch, chromium, sign_in
+from tests.e2e.pages import LOOK, PAGES, addresses
+from tests.e2e.running import RunningStudio, new_sign_in_link
 from tests.materials import ROOT
 
 HOME = Path(os.environ.get("STUDIO_HOME", ROOT / "var"))
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
-TABS = ["plan", "documents", "search", "pairs", "datasets", "runs", "models", "evaluate", "chat", "team", "settings", "audit"]
-
-
-def new_sign_in_link(home: Path) -> str:
-    """A fresh one-time link for the first owner of the studio at ``home``."""
-    state = json.loads((home / "studio.json").read_text())
-    environment = {**os.environ, "STUDIO_HOME": str(home), "STUDIO_URL": state["url"], "DJANGO_SETTINGS_MODULE": "dslm_studio.settings"}
-    command = [sys.executable, "manage.py", "studio_first_owner"]
-    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(made.stdout)["sign_in_link"]
 
 
 def first_training(home: Path) -> str:
@@ -67,21 +57,14 @@ def main(wanted: list[str]) -> int:
     origin = link.split("/sign-in/")[0]
     folder = HOME / "screens"
     folder.mkdir(exist_ok=True)
+    pages = addresses(PAGES, RunningStudio(HOME, folder / "output.txt").django(LOOK))
+    left_out = sorted(PAGES.keys() - pages.keys())
     problems: list[str] = []
     with chromium() as browser:
         context = browser.new_context(base_url=origin)
         page = context.new_page()
         sign_in(page, link)
         state = context.storage_state()
-        page.goto("/")
-        projects = page.locator("main a[href^='/p/']")
-        first = projects.first.get_attribute("href") or ""
-        pages = {"projects": "/", "new": "/new/", "compute": "/compute/", "account": "/account/", **{tab: f"{first}{tab}/" for tab in TABS}}
-        for tab in ("runs", "documents", "pairs", "datasets", "evaluate", "models"):
-            page.goto(f"{first}{tab}/")
-            inner = page.locator(f"main table a[href^='{first}{tab}/'], main .card a[href^='{first}{tab}/']")
-            if inner.count():
-                pages[f"{tab}-one"] = inner.first.get_attribute("href") or ""
         context.close()
         for size, (width, height) in SIZES.items():
             for theme in ("light", "dark"):
@@ -95,7 +78,7 @@ def main(wanted: list[str]) -> int:
                     watch = Watch(page, origin)
                     answer = page.goto(path)
                     page.wait_for_timeout(900)
-                    page.screenshot(path=folder / f"{name}-{size}-{theme}.png")
+                    page.screenshot(path=folder / f"{name.replace(' ', '-')}-{size}-{theme}.png")
                     status = answer.status if answer else 0
                     problems += [
                         f"{name} {size} {theme}: {text}" for text in [*watch.problems, *([f"status {status}"] if status != 200 else [])]
@@ -103,6 +86,8 @@ def main(wanted: list[str]) -> int:
                     page.close()
                 context.close()
     print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
+    if left_out:
+        print(f"There is nothing yet to show on: {', '.join(left_out)}.")
     print("\n".join(sorted(set(problems))) or "No page complained.")
     return 1 if problems else 0
 

@@ -5,106 +5,21 @@ The tests are the steps of one story, in order; they bring a project of their ow
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import Watch, keys_work, sideways
+from tests.e2e.annotating import Story, at, ready, saved, start, told
+from tests.e2e.browser import keys_work, serious, sideways
 from tests.e2e.running import RunningStudio
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.demo]
 
-SEED = """
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from curation.models import Origin, Pair
-from curation.services.collection import collection_set
-from curation.services.writing import derived, messages_of
-from projects.models import Membership, User
-from projects.services import project_create
-from django.conf import settings
-import secrets
-mark = secrets.token_hex(4)
-people = {name: User.objects.create_user(f"{name}-{mark}@example.org", None, name=name.capitalize()) for name in ("ada", "ben", "rita")}
-project = project_create(name=f"Annotation {mark}", by=people["rita"])
-for name in ("ada", "ben"):
-    Membership.objects.create(project=project, user=people[name], role="annotator")
-collection_set(project=project, by=people["rita"], overlap=2, lock_minutes=15, guidelines="# Kind words only", tags=["safety", "parts"])
-for number in range(4):
-    words = derived(messages_of(f"Question {number} about pumps?", f"Answer {number} as it was suggested."))
-    Pair.objects.create(project=project, origin=Origin.IMPORTED, made_by=f"faq.csv, line {number}", responses_left=2, **words)
-answer = {"slug": project.slug, "cookie": settings.SESSION_COOKIE_NAME}
-for name, user in people.items():
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
-    answer[name] = session.session_key
-"""
-STORE = "JOIN curation_pair ON curation_pair.id = curation_response.pair_id JOIN projects_project ON projects_project.id = project_id"
-
-
-@dataclass
-class Story:
-    studio: RunningStudio
-    slug: str
-    ada: Page
-    ben: Page
-    rita: Page
-    watches: list[Watch]
-
-    def url(self, where: str) -> str:
-        return f"/p/{self.slug}/{where}"
-
-    def responses(self, person: str) -> list[tuple[Any, ...]]:
-        """(question, state, verdict, answer) of each response of ``person``, by question."""
-        query = (
-            f"SELECT question, state, verdict, curation_response.answer FROM curation_response {STORE} "  # noqa: S608
-            "JOIN projects_user ON projects_user.id = user_id WHERE slug = ? AND projects_user.name = ? ORDER BY question"
-        )
-        return self.studio.rows(query, self.slug, person)
-
 
 @pytest.fixture(scope="module")
 def story(studio: RunningStudio, browser: Browser) -> Iterator[Story]:
-    made = studio.django(SEED)
-    contexts: list[BrowserContext] = []
-    pages: dict[str, Page] = {}
-    for name in ("ada", "ben", "rita"):
-        context = browser.new_context(base_url=studio.url, viewport={"width": 1440, "height": 900})
-        context.set_default_timeout(60_000)
-        context.add_cookies([{"name": made["cookie"], "value": made[name], "url": studio.url}])
-        contexts.append(context)
-        pages[name] = context.new_page()
-    watches = [Watch(page, studio.url) for page in pages.values()]
-    yield Story(studio, made["slug"], **pages, watches=watches)
-    for context in contexts:
-        context.close()
-    assert [problem for watch in watches for problem in watch.problems] == [], "A page complained"
-
-
-def start(story: Story, page: Page) -> None:
-    page.goto(story.url("pairs/annotate/"))
-    page.get_by_role("button", name="Start").focus()
-    page.keyboard.press("Enter")
-    ready(page)
-
-
-def ready(page: Page) -> None:
-    """The page is there and its keys work."""
-    expect(page.locator("[data-annotate][data-ready]")).to_be_visible()
-
-
-def at(page: Page, number: int) -> None:
-    expect(page.locator("textarea[name=question]")).to_have_value(f"Question {number} about pumps?")
-    ready(page)
-
-
-def saved(page: Page) -> None:
-    expect(page.locator("[data-saved]")).to_have_text("Draft saved")
+    yield from told(studio, browser)
 
 
 def question(page: Page) -> str:
@@ -242,14 +157,6 @@ def test_a_comment_offers_the_members_and_reaches_the_one_it_names(story: Story)
     expect(page.locator(".comment")).to_contain_text("Well done, @Ben")
     story.ben.goto(story.url("pairs/mentions/"))
     expect(story.ben.locator(".mentions")).to_contain_text("Unread")
-
-
-def serious(page: Page) -> list[tuple[str, str]]:
-    """What axe finds wrong with the page: the rule, and the first place that breaks it."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")]
 
 
 @pytest.mark.parametrize("where", ["pairs/annotate/", "pairs/collected/", "pairs/team/", "pairs/team/settings/", "pairs/mentions/"])

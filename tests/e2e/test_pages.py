@@ -9,78 +9,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.browser import Watch, sideways
 from tests.e2e.conftest import SERVER_TIMES, SLOW
+from tests.e2e.pages import FILL, GONE, PAGES, SIGNED_OUT
 from tests.e2e.running import RunningStudio
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.demo]
 
 SIZES = {"1440": (1440, 900), "390": (390, 844)}
 THEMES = ("light", "dark")
-PAGES = {
-    "projects": "/",
-    "new project": "/new/",
-    "compute": "/compute/",
-    "people": "/people/",
-    "account": "/account/",
-    "password": "/account/password/",
-    "plan": "/p/{slug}/plan/",
-    "plan wizard": "/p/{slug}/plan/?edit=1",
-    "documents": "/p/{slug}/documents/",
-    "document": "/p/{slug}/documents/{markdown}/",
-    "cited passage": "{citation}",
-    "search": "/p/{slug}/search/",
-    "search results": "/p/{slug}/search/?q=What+does+nonlocal+do%3F",
-    "pairs": "/p/{slug}/pairs/",
-    "pairs that match": "/p/{slug}/pairs/?status=APPROVED&sort=-answer_length",
-    "pair": "/p/{slug}/pairs/{pair}/",
-    "new pair": "/p/{slug}/pairs/new/",
-    "generate pairs": "/p/{slug}/pairs/generate/",
-    "datasets": "/p/{slug}/datasets/",
-    "dataset": "/p/{slug}/datasets/1/",
-    "runs": "/p/{slug}/runs/",
-    "training run": "/p/{slug}/runs/{sft}/",
-    "reading run": "/p/{slug}/runs/{ingest}/",
-    "rerun": "/p/{slug}/runs/{sft}/rerun/",
-    "start training": "/p/{slug}/training/start/",
-    "compare runs": "/p/{slug}/training/compare/",
-    "models": "/p/{slug}/models/",
-    "model": "/p/{slug}/models/{gguf}/",
-    "evaluate": "/p/{slug}/evaluate/",
-    "report": "/p/{slug}/evaluate/{report}/",
-    "chat": "/p/{slug}/chat/",
-    "conversation": "/p/{slug}/chat/{conversation}/",
-    "team": "/p/{slug}/team/",
-    "settings": "/p/{slug}/settings/",
-    "audit": "/p/{slug}/audit/",
-}
-SIGNED_OUT = {
-    "sign in": "/sign-in/",
-    "forgotten password": "/password/",
-    "used link": "/sign-in/used-already/",
-    "lost invitation": "/join/used-already/",
-}
-GONE = ("used link", "lost invitation")
-LOOK = """
-from curation.models import Pair
-from evaluation.models import Report
-from playground.models import Conversation
-from projects.models import Project
-from retrieval.citations import citation_url
-from retrieval.models import Document
-from runs.models import Run
-
-project = Project.objects.get(name="Python language reference")
-runs = {run.stage: run for run in Run.objects.filter(project=project).order_by("-created_at")}
-paged = Pair.objects.filter(project=project, document_id=Document.objects.get(project=project, name__endswith=".pdf").pk).first()
-source = paged.sources[0]
-answer = {
-    "slug": project.slug,
-    "markdown": Document.objects.get(project=project, name="nonlocal.md").pk,
-    "citation": citation_url(project, source["document"], source["start"], source["end"], source["version"]),
-    "pair": paged.pk, "sft": runs["sft"].pk, "ingest": runs["ingest"].pk,
-    "gguf": runs["quantize"].output("model").pk, "report": Report.objects.filter(artifact__project=project).order_by("pk").first().pk,
-    "conversation": Conversation.objects.filter(project=project).order_by("created_at").first().pk,
-}
-"""
 COLOURS_SETTLED = """async () => {
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const ending = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
@@ -91,7 +26,7 @@ MOST_TABS = 60  # from the top of the content to its main action
 
 @pytest.fixture(scope="module")
 def addresses(studio: RunningStudio) -> dict[str, str]:
-    return dict(studio.django(LOOK))
+    return dict(studio.django(FILL))
 
 
 @pytest.fixture(scope="module")
