@@ -128,8 +128,11 @@ def test_a_user_of_another_project_finds_nothing(capability: str, name: str, met
     assert status == 404 or (status, method) == (NOT_ALLOWED, "POST")
 
 
+# Who may least and who may most are asked each time, those between them with the whole suite: a thousand requests take half a minute
 @pytest.mark.django_db
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize(
+    "role", [role if role in (Role.VIEWER, Role.OWNER) else pytest.param(role, marks=pytest.mark.slow) for role in Role]
+)
 @pytest.mark.parametrize(("capability", "name", "method"), IN_A_PROJECT)
 def test_a_role_may_exactly_what_the_table_says(
     role: Role, capability: str, name: str, method: str, project: Project, member: Callable[[str], User]

@@ -75,6 +75,7 @@ def test_pages_keep_the_order_asked_for(client_for, viewer, to, make_pair):
     assert questions(client.get(to("pairs"), {"page": "nonsense"}))[0] == "Question 00?"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"),
     [

@@ -76,6 +76,7 @@ def random_text(chance: random.Random) -> str:
     return ("\n" * chance.randint(1, 3)).join(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_any_text_is_cut_in_order_within_the_limit_and_without_loss(seed: int, count: TokenCounter) -> None:
     chance = random.Random(seed)

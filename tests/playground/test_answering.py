@@ -34,6 +34,7 @@ async def asked(project: Project, by: User, address: str = "", **data: str) -> l
     return [json.loads(part) async for part in answer.streaming_content]
 
 
+@pytest.mark.slow  # it tries again before it gives up
 async def test_without_a_model_server_it_says_what_to_do(project: Project, viewer: User, model: Artifact, settings: Any) -> None:
     settings.SERVE_URL = "http://127.0.0.1:9/v1"
     lines = await asked(project, viewer, model=str(model.pk))
@@ -41,6 +42,7 @@ async def test_without_a_model_server_it_says_what_to_do(project: Project, viewe
     assert await Message.objects.filter(role="user").acount() == 1
 
 
+@pytest.mark.slow  # it tries again before it gives up
 async def test_a_model_that_was_erased_is_said_to_be_gone(project: Project, viewer: User, model: Artifact, settings: Any) -> None:
     settings.SERVE_URL = "http://127.0.0.1:9/v1"
     (first, *_) = await asked(project, viewer, model=str(model.pk))
