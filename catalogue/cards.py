@@ -5,7 +5,7 @@ from typing import Any
 
 from catalogue.models import BaseModelImport
 from catalogue.selectors import base_model
-from catalogue.tree import KINDS, model_name
+from catalogue.tree import KINDS, kind_in_words, model_name
 from engine import manifest, registry
 from projects.models import AuditEvent
 from projects.registries import provided
@@ -20,6 +20,7 @@ KIND_WORDS = {
     "chunks": "Chunks",
     "documents": "Documents",
     "report": "Report",
+    "reward-model": "Reward model",
 }
 FACTS = {
     "parameters": "Parameters",
@@ -30,11 +31,15 @@ FACTS = {
     "rank": "Adapter rank",
     "alpha": "Adapter strength",
     "target": "Layers adapted",
+    "bits": "Base held in",
+    "virtual_tokens": "Virtual tokens",
     "steps": "Steps trained",
     "pairs": "Pairs trained on",
+    "questions": "Questions answered in training",
     "answer_tokens": "Answer tokens trained on",
     "loss_last": "Last training loss",
     "eval_loss": "Validation loss",
+    "eval_reward": "Reward of answers to validation questions",
     "level": "Level",
     "token_agreement": "Tokens like the unquantised model's",
     "prompt": "Golden prompt",
@@ -59,7 +64,7 @@ class Origin:
     def kind(self) -> str:
         if self.artifact.kind == "hf-model" and self.artifact.project_id is None:
             return "Base model"
-        return KIND_WORDS.get(self.artifact.kind, self.artifact.kind)
+        return kind_in_words(self.artifact) if self.artifact.kind in KINDS else KIND_WORDS.get(self.artifact.kind, self.artifact.kind)
 
     @property
     def indent(self) -> int:
@@ -93,17 +98,18 @@ def card_of(artifact: Artifact) -> Card:
     scores: dict[Any, dict[str, Any]] = {}
     for answer in provided("scores", models):
         scores |= answer
-    adapters = [one.pk for one in models if one.kind == "adapter"]
-    reports = [report for answer in provided("model_reports", adapters) for report in answer]
-    base = next((one.artifact for one in line if one.artifact.kind == "hf-model" and one.artifact.project_id is None), None)
+    tuned = [one.pk for one in models if one.project_id is not None]
+    reports = [report for answer in provided("model_reports", tuned) for report in answer]
+    bases = [one for one in line if one.artifact.kind == "hf-model" and one.artifact.project_id is None and one.role != "teacher"]
+    base = bases[0].artifact if bases else None
     facts = [(title, _value(artifact.facts[key])) for key, title in FACTS.items() if artifact.facts.get(key) not in (None, "")]
     if licence := _licence(base):
         facts.append(("Licence of the base model", licence))
-    own = scores.get(artifact.pk) or next((scores[one.pk] for one in models if one.kind == "adapter" and one.pk in scores), {})
+    own = scores.get(artifact.pk) or next((scores[key] for key in tuned if key in scores), {})
     return Card(
         artifact=artifact,
         name=model_name(artifact),
-        kind="Base model" if artifact.project_id is None else KINDS[artifact.kind],
+        kind="Base model" if artifact.project_id is None else kind_in_words(artifact),
         facts=facts,
         files=_files(artifact),
         lineage=line,

@@ -9,7 +9,8 @@ from django.db.models import Count, Q
 
 from engine import probes, registry
 from projects.models import User
-from runs.models import ACTIVE, PENDING, Run, Status
+from runs.models import ACTIVE, PENDING, Priority, Run, Status
+from runs.queueing import HEAVY, places
 
 PACKAGES = (
     "torch",
@@ -63,11 +64,21 @@ def queue_counts() -> list[dict[str, Any]]:
     return [by_name.get(name, {"queue": name, **nothing}) for name in sorted({"default", "gpu", *by_name})]
 
 
+def _at_work_then_in_line() -> list[Run]:
+    """The first WAITING_SHOWN: what works, then the queue that is heavy in the order in which it moves up, then all else by age."""
+    found = Run.objects.filter(status__in=[*ACTIVE, *PENDING]).select_related("project")
+    line = {place.run: place.number for place in places()}
+    at_work = found.filter(status__in=ACTIVE).order_by("created_at")[:WAITING_SHOWN]
+    queued = sorted(found.filter(pk__in=list(line)[:WAITING_SHOWN]), key=lambda run: line.get(run.pk, 0))
+    others = found.filter(status__in=PENDING).exclude(queue=HEAVY, status=Status.QUEUED).order_by("created_at")[:WAITING_SHOWN]
+    return [*at_work, *queued, *others][:WAITING_SHOWN]
+
+
 def live_runs(user: User) -> list[dict[str, Any]]:
     """What runs and waits on this machine. Other people's projects show as work, without their names; an
     administrator sees whose it is.
     """
-    runs = Run.objects.filter(status__in=[*ACTIVE, *PENDING]).select_related("project").order_by("created_at")[:WAITING_SHOWN]
+    runs = _at_work_then_in_line()
     mine = set(user.projects.values_list("pk", flat=True))
     rows = []
     for run in runs:
@@ -80,6 +91,7 @@ def live_runs(user: User) -> list[dict[str, Any]]:
                 "title": title,
                 "project": project,
                 "url": run.get_absolute_url() if own and run.project else "",
+                "priority": "" if run.priority == Priority.NORMAL else f"{run.get_priority_display()} priority",
             }
         )
     return rows

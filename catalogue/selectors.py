@@ -11,7 +11,8 @@ from catalogue.models import BaseModelDownload, BaseModelImport, LocalModel
 from projects.models import Project
 from runs.models import ACTIVE, PENDING, Artifact, Run, Status
 
-MODEL_KINDS = ("adapter", "hf-model", "gguf-model")
+ADAPTER_KINDS = ("adapter", "soft-prompt")  # of use on their base model alone
+MODEL_KINDS = (*ADAPTER_KINDS, "hf-model", "gguf-model")
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def local_spec(row: LocalModel) -> BaseModel:
 
 
 def models_of(project: Project) -> list[Artifact]:
-    """The project's ready models, newest first: adapters, merged models, quantised files."""
+    """The project's ready models, newest first: adapters, soft prompts, merged models, quantised files."""
     made = Artifact.objects.filter(project=project, kind__in=MODEL_KINDS, ready=True)
     return list(made.select_related("produced_by").order_by("-created_at"))
 

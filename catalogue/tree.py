@@ -4,13 +4,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalogue.selectors import MODEL_KINDS, models_of
+from catalogue.selectors import ADAPTER_KINDS, MODEL_KINDS, models_of
 from projects.models import Project
 from projects.registries import provided
 from runs.models import Artifact, RunInput
 
-KINDS = {"adapter": "Adapter", "hf-model": "Merged model", "gguf-model": "GGUF file"}
-ICONS = {"adapter": "puzzle", "hf-model": "box", "gguf-model": "package"}
+KINDS = {"adapter": "Adapter", "soft-prompt": "Soft prompt", "hf-model": "Merged model", "gguf-model": "GGUF file"}
+ICONS = {"adapter": "puzzle", "soft-prompt": "text-cursor-input", "hf-model": "box", "gguf-model": "package"}
+
+BESIDE_ROLES = ("teacher", "base")  # models that a run looked at and made nothing of
+
+
+def kind_in_words(artifact: Artifact) -> str:
+    """What a project's model is: a whole model is either merged from an adapter or trained as a whole."""
+    if artifact.kind == "hf-model" and artifact.produced_by and artifact.produced_by.stage != "merge":
+        return "Tuned model"
+    return KINDS[artifact.kind]
 
 
 @dataclass
@@ -25,7 +34,7 @@ class Node:
 
     @property
     def kind(self) -> str:
-        return "Base model" if self.is_base else KINDS[self.artifact.kind]
+        return "Base model" if self.is_base else kind_in_words(self.artifact)
 
     @property
     def icon(self) -> str:
@@ -55,11 +64,12 @@ def model_name(artifact: Artifact) -> str:
 def parents_of(artifacts: Iterable[Artifact]) -> dict[Any, Artifact]:
     """Artifact id → the model it was made from: for what took an adapter, the adapter. One query."""
     runs = {artifact.produced_by_id: artifact.pk for artifact in artifacts if artifact.produced_by_id}
-    rows = RunInput.objects.filter(run__in=runs, artifact__kind__in=MODEL_KINDS).select_related("artifact__produced_by")
+    rows = RunInput.objects.filter(run__in=runs, artifact__kind__in=MODEL_KINDS).exclude(role__in=BESIDE_ROLES)
+    rows = rows.select_related("artifact__produced_by")
     found: dict[Any, Artifact] = {}
     for row in rows:
         child = runs[row.run_id]
-        if row.artifact and (child not in found or row.artifact.kind == "adapter"):
+        if row.artifact and (child not in found or row.artifact.kind in ADAPTER_KINDS):
             found[child] = row.artifact
     return found
 
@@ -96,7 +106,7 @@ def size_chart(nodes: list[Node]) -> dict[str, Any] | None:
     names: dict[tuple[float, float], list[str]] = {}  # models of the same size and quality share a point
     for node in nodes:
         if node.scores.get("token_f1") is not None:
-            size = node.artifact.bytes + (base if node.artifact.kind == "adapter" else 0)  # of no use without its base
+            size = node.artifact.bytes + (base if node.artifact.kind in ADAPTER_KINDS else 0)  # of no use without its base
             names.setdefault((round(size / 1e6, 2), node.scores["token_f1"]), []).append(node.name)
     if len(names) < 2:
         return None

@@ -19,10 +19,11 @@ CARD_VERSION = 2
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """Rows of general data in the training split, and the share of it that was asked for, in percent."""
+    """Rows of general data in the training split, the share of it that was asked for, in percent, and rows in the validation split."""
 
     rows: int
     percent: int
+    held_out: int = 0
 
 
 def content_of(
@@ -42,6 +43,7 @@ def content_of(
     tally, lengths = spool.tally, sorted(spool.tally.answers)
     counts = Counter(split_of.values())
     counts["train"] += rehearsal.rows
+    counts["validation"] += rehearsal.held_out
     return {
         "v": CARD_VERSION,
         "counts": {split: counts[split] for split in SPLITS},

@@ -36,6 +36,8 @@ def _what(version: DatasetVersion, facts: Mapping[str, Any]) -> str:
         kinds.append(f"{facts['several_turns']:,} of several turns")
     if version.rehearsal:
         kinds.append(f"{version.rehearsal:,} of general data, marked `rehearsal`, in the training split")
+    if held_out := facts.get("rehearsal", {}).get("held_out"):
+        kinds.append(f"{held_out:,} of general data in the validation split")
     more = f" Among them: {'; '.join(kinds)}." if kinds else ""
     return (
         f"{total:,} training examples for fine-tuning a language model, cut on {version.created_at:%Y-%m-%d}. JSONL, one example a line: "

@@ -4,13 +4,14 @@ from typing import Any
 
 from django import forms
 
+from catalogue.selectors import base_models
 from curation.filters import FilterError, Group, filter_parse
 from curation.gate import Gate, last_gate_seen
 from curation.models import Tag
 from curation.selectors.filters import saved_filters
 from curation.services.cutting import REASON_LIMIT
 from curation.services.cutting_chore import Cut
-from curation.services.rehearsing import MOST_PERCENT
+from curation.services.rehearsing import MOST_PERCENT, USUAL_PERCENT, general_tag
 from curation.splitting import FRACTIONS, SEED
 from projects.models import Project, User
 
@@ -36,6 +37,12 @@ class CutForm(forms.Form):
     )
     rehearsal_percent = forms.IntegerField(
         label="Its share of the training split, percent", required=False, min_value=0, max_value=MOST_PERCENT, initial=0
+    )
+    rehearsal_model = forms.ChoiceField(
+        label="Base model that writes it",
+        required=False,
+        widget=forms.Select(attrs={"form": "rehearsal-form"}),  # not the form that cuts: Enter there must cut
+        help_text="The one you will train: its own answers to general questions are what it rehearses.",
     )
     seed = forms.IntegerField(
         label="Seed",
@@ -66,9 +73,20 @@ class CutForm(forms.Form):
         shared = [(key, f"{one.name} (saved filter)") for key, one in self._filters.items()]
         self.fields["saved_filter"].choices = [("", "Approved pairs"), *shared]  # type: ignore[attr-defined]
         self.fields["rehearsal_tag"].choices = [("", "None"), *((key, tag.name) for key, tag in tags.items())]  # type: ignore[attr-defined]
+        self._offer_general_data(project)
         self.gate = self._gate(project)
         if not (self.gate.failed and may_override):
             del self.fields["override_reason"]
+
+    def _offer_general_data(self, project: Project) -> None:
+        """Its usual share where there is some; where there is none, the base models that can write it."""
+        if tag := general_tag(project):
+            self.fields["rehearsal_tag"].initial = str(tag.pk)
+            self.fields["rehearsal_percent"].initial = USUAL_PERCENT
+        models = [] if tag else [(state.key, state.name) for state in base_models() if state.here]
+        self.fields["rehearsal_model"].choices = models  # type: ignore[attr-defined]
+        if not models:
+            del self.fields["rehearsal_model"]
 
     def _gate(self, project: Project) -> Gate:
         """What the quality gate says of the pairs chosen so far; of the approved ones where that filter cannot be read."""

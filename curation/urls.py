@@ -76,6 +76,7 @@ pages = [
     path("datasets/", datasets.dataset_list, name="datasets"),
     path("datasets/checks/", datasets.dataset_checks, name="dataset_checks"),
     path("datasets/cut/", datasets.dataset_cut, name="dataset_cut"),
+    path("datasets/general-data/", datasets.dataset_rehearsal, name="dataset_rehearsal"),
     path("datasets/<int:number>/", datasets.dataset_detail, name="dataset"),
     path("datasets/<int:number>/<slug:split>.jsonl", datasets.dataset_download, name="dataset_download"),
     path("datasets/<int:number>/card.md", datasets.dataset_card, name="dataset_card"),

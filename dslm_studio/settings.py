@@ -1,5 +1,6 @@
 """Settings. Everything that differs between a laptop and a cluster is a variable; the table is in README.md."""
 
+import socket
 from pathlib import Path
 
 import dj_database_url
@@ -199,12 +200,18 @@ WHITENOISE_USE_FINDERS = DEBUG or not (STATIC_ROOT / "css").is_dir()
 ARTIFACT_ROOT = STUDIO_HOME / "artifacts"
 RUN_ROOT = STUDIO_HOME / "runs"
 INDEX_ROOT = STUDIO_HOME / "indexes"
+ARTIFACT_STORE_URL = env.text("ARTIFACT_STORE_URL")
+ARTIFACT_CACHE_BYTES = env.number("STUDIO_ARTIFACT_CACHE_GB", 100) * 10**9  # of what lies in that store, on this machine
+HOST_NAME = env.text("STUDIO_HOST_NAME") or socket.gethostname()  # containers get a new name at each start
 VECTOR_STORE_URL = env.text("VECTOR_STORE_URL")
 SERVE_URL = env.text("STUDIO_SERVE_URL", "http://127.0.0.1:8001/v1")
 SERVE_SECRET = env.text("STUDIO_SERVE_SECRET")
 RUN_STOP_GRACE_SECONDS = env.number("STUDIO_STOP_GRACE", 60)
 RUN_HEARTBEAT_STALE_SECONDS = env.number("STUDIO_HEARTBEAT_STALE", 15)
 GPU_SLOTS = env.number("STUDIO_GPU_SLOTS", 1)
+PROJECT_RUNS_AT_ONCE = env.number("STUDIO_PROJECT_RUNS", 0)  # of the gpu queue; 0: as many as there are slots
+CHECKPOINT_BUDGET_BYTES = env.number("STUDIO_CHECKPOINTS_GB", 50) * 10**9  # that ended runs may keep to be resumed from
+DISK_RESERVE_BYTES = env.number("STUDIO_DISK_RESERVE_GB", 1) * 10**9  # that a run leaves free
 
 # --- language, time ---
 LANGUAGE_CODE = "en"

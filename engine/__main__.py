@@ -1,4 +1,4 @@
-"""python -m engine run RUN_DIR | serve | stages"""
+"""python -m engine run RUN_DIR | serve | stages | peek_batch OPTIONS"""
 
 import argparse
 import json
@@ -18,6 +18,8 @@ def main() -> int:
     serve_parser = verbs.add_parser("serve", help="serve models over an OpenAI-compatible API on loopback")
     serve_parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     verbs.add_parser("stages", help="list every stage with its JSON schema")
+    peek_parser = verbs.add_parser("peek_batch", help="the first batch of a training as the model sees it, as JSON")
+    peek_parser.add_argument("options", help="JSON, see engine/lib/batch_peek.py")
     arguments = parser.parse_args()
 
     if arguments.verb == "run":
@@ -29,6 +31,10 @@ def main() -> int:
 
         serve(port=arguments.port)
         return 0
+    if arguments.verb == "peek_batch":
+        from engine.lib.batch_peek import main as peek_batch
+
+        return peek_batch(arguments.options)
     from engine import registry
 
     table = {info.key: {"title": info.title, "help": info.help, "schema": info.schema()} for info in registry.all_stages()}

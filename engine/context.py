@@ -15,6 +15,9 @@ from engine.events import EventWriter, storable
 from engine.faults import fault
 from engine.spec import CHECKPOINTS, OUTPUTS, WORK, Spec
 
+VERSIONED = (
+    "torch", "transformers", "peft", "trl", "bitsandbytes", "flash_attn", "liger_kernel", "llama_cpp", "kreuzberg", "semchunk", "lm_eval",
+)  # fmt: skip
 PROGRESS_EVERY = 0.2  # seconds between two progress events of one phase; the last one is always written
 
 
@@ -71,8 +74,9 @@ class Context:
     def sample(self, title: str, prompt: str, text: str) -> None:
         self._events.write("sample", title=title, prompt=prompt, text=text)
 
-    def log(self, message: str) -> None:
-        self._events.write("log", message=message)
+    def log(self, message: str, about: str = "") -> None:
+        """Tell ``message``. What is said ``about`` "computing" stands among the facts on the run's page as well."""
+        self._events.write("log", message=message, **({"about": about} if about else {}))
 
     def warn(self, code: str, message: str, *, where: str = "", mend: str = "") -> None:
         self._events.write("warning", code=code, message=message, where=where, mend=mend)
@@ -126,7 +130,7 @@ def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": sys.version.split()[0]}
-    for name in ("torch", "transformers", "peft", "trl", "llama_cpp", "kreuzberg", "semchunk", "lm_eval"):
+    for name in VERSIONED:
         if name in sys.modules:
             try:
                 found[name] = version({"llama_cpp": "llama-cpp-python"}.get(name, name))

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from engine import ranks
 from engine.faults import fault
 
 EVENTS_FILE = "events.jsonl"
@@ -50,8 +50,7 @@ class EventWriter:
 
     def __init__(self, folder: Path) -> None:
         self._seq = 0
-        first = os.environ.get("RANK", "0") == "0"
-        self._file = open(folder / EVENTS_FILE, "ab", buffering=0) if first else None  # noqa: SIM115 (open as long as the process)
+        self._file = open(folder / EVENTS_FILE, "ab", buffering=0) if ranks.is_first() else None  # noqa: SIM115 (open as long as the process)
 
     def write(self, type: EventType, **data: Any) -> None:
         if self._file is None:

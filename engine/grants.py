@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 
 class Servable(BaseModel):
-    """Where a model lies. ``kind``: ``gguf-model``, ``hf-model``, ``adapter`` or ``embedder``.
+    """Where a model lies. ``kind``: ``gguf-model``, ``hf-model``, ``adapter``, ``soft-prompt`` or ``embedder``.
 
-    ``base``: the folder of an adapter's base model.
+    ``base``: the folder of an adapter's or a soft prompt's base model.
     """
 
     kind: str

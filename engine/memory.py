@@ -1,4 +1,4 @@
-"""What this process does with memory that it has freed. Only glibc is asked (Linux); elsewhere nothing is lost but room."""
+"""What this process does with freed memory (only glibc is asked; elsewhere nothing is lost but room), and how its lack shows."""
 
 import ctypes
 import sys
@@ -30,3 +30,8 @@ def give_back_freed() -> None:
     """Return what was freed to the machine: what comes next needs blocks of other sizes, and would only be laid beside them."""
     if (glibc := _glibc()) is not None:
         glibc.malloc_trim(0)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """True for Python's own memory error and for torch's, on CPU and GPU."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)

@@ -1,10 +1,12 @@
 """What this machine can do, found out without importing anything heavy. The launcher asks before anything is installed."""
 
+import ctypes
 import os
 import re
 import shutil
 import subprocess
 from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 from engine import cgroups
 
 GPU_PATIENCE = 10.0  # seconds that nvidia-smi may take
+AMPERE = (8, 0)  # the compute capability from which NVIDIA's GPUs multiply in bf16
+OPTIONAL = ("bitsandbytes", "flash-attn", "liger-kernel")  # packages that make training faster or smaller where they are installed
 
 
 @cache
@@ -28,6 +32,21 @@ def gpus() -> list[dict[str, Any]]:
     rows = re.findall(r"^(.+),\s*(\d+|\[N/A\])\s*$", answer.stdout, re.MULTILINE)
     # a GPU that shares the machine's memory says "[N/A]"
     return [{"name": name.strip(), "memory_bytes": int(mib) * 2**20 if mib.isdigit() else total_memory()} for name, mib in rows]
+
+
+@cache
+def compute_capability() -> tuple[int, int]:
+    """Of the first NVIDIA GPU, by ``nvidia-smi``: (8, 0) for an A100; (0, 0) where there is none or the driver is too old to say."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return 0, 0
+    question = [command, "--query-gpu=compute_cap", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(question, capture_output=True, text=True, timeout=GPU_PATIENCE, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return 0, 0
+    found = re.match(r"(\d+)\.(\d+)\s", answer.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def usable_gpus() -> list[dict[str, Any]]:
@@ -47,6 +66,43 @@ def torch_has_cuda() -> bool:
     except OSError:
         return False
     return re.search(r"^cuda\b.*=\s*['\"]", text, re.MULTILINE) is not None
+
+
+@cache
+def packages() -> dict[str, str]:
+    """The version of each `OPTIONAL` package that is installed. Nothing is imported: whether one works shows when it is used."""
+    found = {}
+    for name in OPTIONAL:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+class _Utilisation(ctypes.Structure):
+    """``nvmlUtilization_t``: percent of the last sample period (a sixth of a second to one) in which the GPU, and its memory, was busy."""
+
+    _fields_ = [("gpu", ctypes.c_uint), ("memory", ctypes.c_uint)]
+
+
+def gpu_utilisation(uuid: str) -> float | None:
+    """How busy the GPU with that ``uuid`` ("GPU-…") is, in percent, as nvidia-smi shows it; None where the driver does not say."""
+    nvml = _nvml()
+    handle, found = ctypes.c_void_p(), _Utilisation()
+    if nvml is None or nvml.nvmlDeviceGetHandleByUUID(uuid.encode(), ctypes.byref(handle)):
+        return None
+    return None if nvml.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(found)) else float(found.gpu)
+
+
+@cache
+def _nvml() -> Any:
+    """The driver's own library, ready to be asked; None where there is none. Its calls return 0 for success."""
+    try:
+        library = ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return None
+    return None if library.nvmlInit_v2() else library
 
 
 @cache

@@ -1,5 +1,6 @@
 """Run one attempt: read spec.json, call the stage, end with an exit code that says how it went."""
 
+import errno
 import os
 import time
 import traceback
@@ -7,11 +8,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from engine import registry
+from engine import memory, ranks, registry
 from engine.context import Context, versions
 from engine.events import EventWriter
 from engine.exits import Exit, InputError, Stopped
 from engine.spec import Spec
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # on the disk, for this user, in one file
+MEND_DISK = "Free some disk. A run that can be resumed then goes on from its last checkpoint; any other is started again."
 
 
 def run(run_dir: Path) -> int:
@@ -30,6 +34,9 @@ def run(run_dir: Path) -> int:
     except registry.RegistryError as error:
         events.write("error", code="stage", message=str(error), where="spec.json", mend="Choose a stage from the list.")
         return Exit.INPUT
+    count = getattr(params, "processes", 1)
+    if count > 1 and not ranks.is_member():
+        return ranks.lead(run_dir, count)
     context = Context(run_dir, spec, events)
     events.write("started", stage=spec.stage, pid=os.getpid(), versions=versions(), device=device())
     try:
@@ -41,7 +48,11 @@ def run(run_dir: Path) -> int:
         events.write("error", code=error.code, message=error.message, where=error.where, mend=error.mend)
         return Exit.INPUT
     except Exception as error:
-        if not out_of_memory(error):
+        if disk_full(error):
+            traceback.print_exc()
+            events.write("error", code="disk", message="The disk is full.", where=str(run_dir), mend=MEND_DISK)
+            return Exit.INPUT
+        if not memory.out_of_memory(error):
             events.write("error", code="crash", message=f"{type(error).__name__}: {error}", where=_place(error), mend="")
             raise
         traceback.print_exc()
@@ -54,7 +65,7 @@ def run(run_dir: Path) -> int:
         )
         return Exit.MEMORY
     lacking = [role for role in info.produces if role not in context.saved_roles and not info.produces[role].endswith("?")]
-    if lacking:
+    if lacking and ranks.is_first():
         raise RuntimeError(f"Stage {spec.stage} ended without handing over {', '.join(lacking)}.")
     events.write("finished", seconds=time.monotonic() - began, summary=context.summary)
     return Exit.DONE
@@ -70,9 +81,10 @@ def check_inputs(info: registry.StageInfo, context: Context) -> None:
             raise InputError("input", f"The {kind} for {role} is not on this machine.", where=str(folder), mend="Check the store.")
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """True for Python's own memory error and for torch's, on CPU and GPU."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+def disk_full(error: BaseException) -> bool:
+    """True where a file could not be written because there is no room for it. Libraries have errors of their own for that."""
+    words = str(error)
+    return (isinstance(error, OSError) and error.errno in NO_ROOM) or any(os.strerror(code) in words for code in NO_ROOM)
 
 
 def device() -> str:

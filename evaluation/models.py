@@ -11,7 +11,8 @@ from runs.models import Artifact
 
 
 class Report(models.Model):
-    """One evaluation of a base model and, where there is one, of the model tuned from it.
+    """One evaluation of a base model and, where there is one, of the model tuned from it: ``adapter``, which is a whole model where the
+    training moved all weights.
 
     ``figures`` is the artifact's report.json; the columns repeat what lists sort by. The samples stay in the
     artifact's files.

@@ -29,12 +29,13 @@ def report_take_in(*, artifact: Artifact) -> Report | None:
     inputs = RunInput.objects.filter(run=artifact.produced_by_id).select_related("artifact") if artifact.produced_by_id else []
     by_role = {item.role: item.artifact for item in inputs}
     run = artifact.produced_by
+    tuned = by_role.get("adapter") or by_role.get("soft_prompt") or (by_role.get("model") if "base" in by_role else None)
     report, new = Report.objects.update_or_create(
         artifact=artifact,
         defaults={
             "project": artifact.project,
-            "model": by_role.get("model"),
-            "adapter": by_role.get("adapter"),
+            "model": by_role.get("base") or by_role.get("model"),
+            "adapter": tuned,
             "title": (run.title.partition(": ")[2] or run.title) if run else "Evaluation",
             "pairs": int(data.get("pairs") or 0),
             "figures": data,

@@ -170,13 +170,10 @@ def _steps(rules: Rules, chosen: list[str], answers: Answers) -> tuple[list[dict
             if step.stage not in stages:
                 continue
             info = stages[step.stage]
-            known = info.schema().get("properties", {})
-            params = {name: value for name, value in step.params.items() if name in known}
-            if params != step.params:
-                not_yet.append(f"{approach.long_name}: this version runs “{info.title}” without 4 bits, which takes more memory.")
+            params = dict(step.params)
             follow = [setting for setting in rules.settings if setting.stage == step.stage and matches(setting.when, answers)]
             for setting in follow:
-                params |= {name: value for name, value in setting.params.items() if name in known}
+                params |= setting.params
             note = " ".join(setting.reason for setting in follow)
             steps.append({"stage": info.key, "title": info.title, "params": params, "note": note})
     seen: dict[str, dict[str, Any]] = {}

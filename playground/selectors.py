@@ -7,13 +7,14 @@ from django.db.models.functions import Cast
 from django.urls import reverse
 
 from catalogue.selectors import chattable
+from catalogue.tree import kind_in_words
 from playground.models import Conversation, Feedback, Message
 from playground.prompting import ChatMessage, chat_messages
 from projects.models import Project, User
 from projects.roles import may
 from runs.models import Artifact
 
-CHATTABLE = ("gguf-model", "adapter", "hf-model")
+CHATTABLE = ("gguf-model", "adapter", "soft-prompt", "hf-model")
 
 
 def models_to_talk_to(project: Project) -> list[Artifact]:
@@ -23,7 +24,12 @@ def models_to_talk_to(project: Project) -> list[Artifact]:
 
 def model_label(artifact: Artifact) -> str:
     """How a model is called where people choose one."""
-    words = {"gguf-model": "Quantised", "adapter": "Fine-tuned (adapter)", "hf-model": "Merged" if artifact.project_id else "Base model"}
+    words = {
+        "gguf-model": "Quantised",
+        "adapter": "Fine-tuned (adapter)",
+        "soft-prompt": "Soft prompt",
+        "hf-model": kind_in_words(artifact) if artifact.project_id else "Base model",
+    }
     # A run of a pipeline is called "what it does: the pipeline's name"; the kind says the first half already
     name = artifact.facts.get("name") or (artifact.produced_by.title.split(": ", 1)[-1] if artifact.produced_by else "")
     return f"{words[artifact.kind]} · {name} · {str(artifact.pk)[:8]}"

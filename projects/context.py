@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from projects.models import Project
+from projects.notifications import unread_count
 from projects.registries import provided, tabs
 from projects.roles import may
 
@@ -39,5 +40,6 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         return {}
     return {
         "my_projects": SimpleLazyObject(lambda: list(Project.objects.filter(memberships__user=user)[:30])),
+        "unread": SimpleLazyObject(lambda: unread_count(user)),
         "running": SimpleLazyObject(lambda: [item for items in provided("running", user) for item in items]),
     }

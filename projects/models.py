@@ -144,3 +144,25 @@ class Endpoint(models.Model):
     def host(self) -> str:
         """Where what is asked goes to."""
         return urlsplit(self.url).hostname or self.url
+
+
+class Notification(models.Model):
+    """Something that a person should see. Told once for each ``key``, however often it is written; read when it was opened."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="notifications")
+    key = models.CharField(max_length=120)
+    tone = models.CharField(max_length=10)
+    title = models.CharField(max_length=250)
+    text = models.CharField(max_length=500, blank=True)
+    url = models.CharField(max_length=300)
+    created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["user", "-created_at"])]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_notification_a_key")]
+
+    def __str__(self) -> str:
+        return self.title

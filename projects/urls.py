@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path, reverse_lazy
 
-from projects import endpoint_views, views
+from projects import endpoint_views, notification_views, views
 from projects.forms import SignInForm
 
 pages = [
@@ -41,6 +41,10 @@ urlpatterns = [
         name="password_reset_confirm",
     ),
     path("password/done/", login_not_required(auth.PasswordResetCompleteView.as_view()), name="password_reset_complete"),
+    path("notifications/", notification_views.notification_list, name="notifications"),
+    path("notifications/bell/", notification_views.bell, name="notification_bell"),
+    path("notifications/read/", notification_views.notifications_read, name="notifications_read"),
+    path("notifications/<int:pk>/", notification_views.notification_open, name="notification_open"),
     path("people/", views.people, name="people"),
     path("people/<int:pk>/", views.person_update, name="person_update"),
 ]

@@ -6,4 +6,4 @@ class RunsConfig(AppConfig):
     verbose_name = "Runs and artifacts"
 
     def ready(self) -> None:
-        from runs import tabs  # noqa: F401 (registers)
+        from runs import notifying, tabs  # noqa: F401 (register)

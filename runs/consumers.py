@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -17,6 +18,7 @@ from runs.feed import RunFeed
 from runs.models import Run
 
 OWN_CLOCK = 2.0  # seconds after which it looks by itself: a bell may have been lost
+GUARDED_EVERY = 5  # looks after which it is asked again whether the watcher may still see the run
 NOT_FOUND, FORBIDDEN, TROUBLE = 4404, 4403, 1011
 log = logging.getLogger(__name__)
 
@@ -63,10 +65,11 @@ class RunConsumer(AsyncJsonWebsocketConsumer):
         """Look for events that no bell told of, while the watcher may see them. What goes wrong ends the socket: the page comes back."""
         code = TROUBLE
         try:
-            while True:
+            for look in count(1):
                 await self._send_new(None)
                 await asyncio.sleep(OWN_CLOCK)
-                await database_sync_to_async(_guard)(self.scope["user"], self.slug, self.run_id)
+                if look % GUARDED_EVERY == 0:
+                    await database_sync_to_async(_guard)(self.scope["user"], self.slug, self.run_id)
         except (Http404, PermissionDenied) as refusal:
             code = _code(refusal)
         except Exception as error:  # the database is away for a moment

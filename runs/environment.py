@@ -25,6 +25,8 @@ def engine_environment(run: Run) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
+    if run.device:
+        variables["CUDA_VISIBLE_DEVICES"] = run.device  # one slot a GPU: it sees no other's
     for name in registry.get(run.stage).endpoints:
         access = endpoint_access(name, run)
         prefix = f"STUDIO_{name.upper()}_"

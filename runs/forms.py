@@ -5,6 +5,29 @@ from typing import Any
 from django import forms
 
 from engine.registry import StageInfo
+from runs.models import Priority
+
+
+class PriorityForm(forms.Form):
+    """When a run begins, beside others that wait for the same workers. Left out, it is normal."""
+
+    priority = forms.TypedChoiceField(
+        label="Priority",
+        choices=Priority.choices,
+        coerce=lambda value: Priority(int(value)),
+        initial=Priority.NORMAL,
+        empty_value=Priority.NORMAL,  # type: ignore[arg-type]
+        required=False,
+        help_text="A run of a higher priority begins before those that wait with a lower one. Among equals, projects take turns.",
+    )
+
+
+class LinesField(forms.CharField):
+    """Text of several lines. Browsers send "\\r\\n" between them; everything else writes "\\n"."""
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
 
 HIDDEN = "internal"  # json_schema_extra of parameters that the studio fills in, never a person
 
@@ -60,9 +83,11 @@ def _field(name: str, spec: dict[str, Any], *, required: bool) -> forms.Field:
     elif spec.get("type") == "array" and "enum" in spec.get("items", {}):
         choices = [(value, value) for value in spec["items"]["enum"]]
         field = forms.MultipleChoiceField(choices=choices, widget=forms.CheckboxSelectMultiple, **common)
+    elif spec.get("lines"):
+        widget = forms.Textarea(attrs={"rows": spec["lines"]})
+        field = LinesField(max_length=spec.get("maxLength", 2000), widget=widget, **common)
     else:
-        widget = forms.Textarea(attrs={"rows": spec["lines"]}) if spec.get("lines") else None
-        field = forms.CharField(max_length=spec.get("maxLength", 2000), widget=widget, **common)
+        field = forms.CharField(max_length=spec.get("maxLength", 2000), **common)
     return field
 
 

@@ -9,6 +9,7 @@ from engine.events import EVENTS_FILE, Event, read_from
 from engine.faults import fault
 from runs.doorbell import ring
 from runs.models import MetricPoint, Run, RunEvent
+from runs.rollups import points_store
 
 BATCH = 500
 
@@ -44,7 +45,7 @@ def _store(run: Run, events: list[Event], offset: int) -> None:
             for index, event in enumerate(events)
         ]
         RunEvent.objects.bulk_create(rows, batch_size=BATCH)
-        MetricPoint.objects.bulk_create(_points(run, events), batch_size=BATCH, ignore_conflicts=True)
+        points_store(_points(run, events))
         if events:
             transaction.on_commit(lambda: ring(run.pk, last))
     fault("ingest.after_row")

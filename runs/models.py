@@ -25,6 +25,12 @@ class Status(models.TextChoices):
     LOST = "LOST", "Lost"
 
 
+class Priority(models.IntegerChoices):
+    LOW = 0, "Low"
+    NORMAL = 1, "Normal"
+    HIGH = 2, "High"
+
+
 ACTIVE = [Status.STARTING, Status.RUNNING, Status.STOPPING]  # an engine may be alive
 PENDING = [Status.WAITING, Status.QUEUED]
 ENDED = [Status.SUCCEEDED, Status.FAILED, Status.STOPPED, Status.LOST]
@@ -81,6 +87,7 @@ class Run(models.Model):
     queue = models.CharField(max_length=20)
     params = models.JSONField(default=dict)
     seed = models.PositiveIntegerField(default=0)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -96,6 +103,9 @@ class Run(models.Model):
     supervisor = models.CharField(max_length=60, blank=True)
     heartbeat_at = models.DateTimeField(null=True)
     host = models.CharField(max_length=120, blank=True)
+    device = models.CharField(
+        max_length=400, blank=True, help_text="The GPUs it has, by number or name, with commas; empty where there is none."
+    )
     pid = models.PositiveIntegerField(null=True)
     pid_started = models.FloatField(null=True)
     offset = models.BigIntegerField(default=0)
@@ -146,7 +156,7 @@ class Run(models.Model):
         """From its (last) start to its end, or to now."""
         if self.started_at is None:
             return None
-        return ((self.ended_at or timezone.now()) - self.started_at).total_seconds()
+        return max(0.0, ((self.ended_at or timezone.now()) - self.started_at).total_seconds())  # a clock may have been put back
 
     def output(self, role: str) -> Artifact | None:
         """The latest artifact of that role."""
@@ -179,6 +189,7 @@ class RunEvent(models.Model):
     class Meta:
         ordering = ["seq"]
         constraints = [models.UniqueConstraint(fields=["run", "seq"], name="one_event_a_seq")]
+        indexes = [models.Index(fields=["run", "type", "seq"], name="event_type")]  # nearly all events are metrics and progress
 
     @property
     def at(self) -> datetime:
@@ -200,3 +211,27 @@ class MetricPoint(models.Model):
     class Meta:
         ordering = ["step"]
         constraints = [models.UniqueConstraint(fields=["run", "attempt", "metric", "step"], name="one_point_a_step")]
+
+
+class MetricRollup(models.Model):
+    """One metric over ``runs.rollups.SPAN`` steps of one attempt: first, last, lowest and highest value, each with its step.
+
+    Long curves are drawn from these, so that a page need not read a million points (M4 aggregation: Jugel et al. 2014).
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="rollups")
+    attempt = models.PositiveIntegerField()
+    metric = models.CharField(max_length=60)
+    span = models.PositiveIntegerField(help_text="The step divided by SPAN, rounded down.")
+    first_step = models.PositiveIntegerField()
+    first = models.FloatField()
+    last_step = models.PositiveIntegerField()
+    last = models.FloatField()
+    low_step = models.PositiveIntegerField()
+    low = models.FloatField()
+    high_step = models.PositiveIntegerField()
+    high = models.FloatField()
+
+    class Meta:
+        ordering = ["span"]
+        constraints = [models.UniqueConstraint(fields=["run", "attempt", "metric", "span"], name="one_rollup_a_span")]

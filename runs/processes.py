@@ -42,13 +42,15 @@ def shim_of(folder: Path) -> Shim | None:
         return None
 
 
-def alive(pid: int | None, started: float | None) -> bool:
-    """Whether the process ``pid`` that began at ``started`` (epoch seconds) still runs. A zombie does not."""
-    if not pid or started is None:
-        return False
+def _shim_alive(shim: Shim, folder: Path) -> bool:
+    """Whether the shim runs: the process of its id names this attempt, or began when it did. A zombie does not run.
+
+    Its name comes first: a clock that is set while it runs moves the start time of every process.
+    """
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 2 and process.status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(shim.pid)
+        ours = str(folder) in process.cmdline() or abs(process.create_time() - shim.started) < 2
+        return ours and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
@@ -68,7 +70,7 @@ def kill_group(folder: Path) -> None:
     shim = shim_of(folder)
     if not shim:
         return
-    if not alive(shim.pid, shim.started) and not _engine_alive(shim, folder):
+    if not _shim_alive(shim, folder) and not _engine_alive(shim, folder):
         return
     try:
         os.killpg(shim.pid, signal.SIGKILL)
@@ -79,7 +81,7 @@ def kill_group(folder: Path) -> None:
 def group_alive(folder: Path) -> bool:
     """Whether the shim, or an engine that outlived it, still runs."""
     shim = shim_of(folder)
-    return bool(shim and (alive(shim.pid, shim.started) or _engine_alive(shim, folder)))
+    return bool(shim and (_shim_alive(shim, folder) or _engine_alive(shim, folder)))
 
 
 def _engine_alive(shim: Shim, folder: Path) -> bool:

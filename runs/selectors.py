@@ -7,16 +7,14 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from projects.models import Project, User
-from runs.curves import lttb
-from runs.models import ACTIVE, PENDING, Artifact, MetricPoint, Run, RunEvent, Status
+from runs.models import ACTIVE, PENDING, Artifact, Run, RunEvent, Status
 
-CURVE_POINTS = 800
 SNAPSHOT_EVENTS = ("phase", "sample", "log", "checkpoint", "artifact", "warning", "error", "finished", "status")
 
 
 def runs_of(project: Project, *, status: str = "", stage: str = "", text: str = "") -> QuerySet[Run]:
     """The project's runs, newest first."""
-    runs = Run.objects.filter(project=project).select_related("created_by")
+    runs = Run.objects.filter(project=project).select_related("created_by", "project")
     if status:
         runs = runs.filter(status=status)
     if stage:
@@ -36,12 +34,10 @@ def snapshot_events(run: Run, limit: int = 200) -> list[RunEvent]:
     return list(run.events.filter(type__in=SNAPSHOT_EVENTS).order_by("-seq")[:limit])[::-1]
 
 
-def curves(run: Run) -> dict[str, list[tuple[float, float]]]:
-    """Metric → points (step, value). A step that a later attempt trained again counts once, with the later value."""
-    latest: dict[str, dict[int, float]] = {}
-    for metric, step, value in MetricPoint.objects.filter(run=run).order_by("attempt").values_list("metric", "step", "value"):
-        latest.setdefault(metric, {})[step] = value
-    return {metric: lttb(sorted(points.items()), CURVE_POINTS) for metric, points in sorted(latest.items())}
+def computed(run: Run) -> str:
+    """What the latest attempt computes with, as its engine said; empty where it has not said it."""
+    said = run.events.filter(type="log", data__about="computing").order_by("-seq").values_list("data__message", flat=True).first()
+    return (said or "").removeprefix("Computed ")
 
 
 @dataclass(frozen=True)

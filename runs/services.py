@@ -8,18 +8,20 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 from pydantic import ValidationError
 
-from engine import manifest, registry
-from engine.spec import CHECKPOINTS
+from engine import registry
 from projects import audit
 from projects.models import Project, User
 from projects.services import project_touch
+from runs import queueing
 from runs.doorbell import ring
-from runs.models import ACTIVE, PENDING, RESUMABLE, Artifact, Run, RunEvent, RunInput, Status
+from runs.models import ACTIVE, PENDING, RESUMABLE, Artifact, Priority, Run, RunEvent, RunInput, Status
 from runs.registries import run_end_hooks
+from runs.store import StoreAway
+from runs.store.checkpoints import forget_checkpoints, latest_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ def run_create(
     by: User | None,
     title: str = "",
     seed: int = 0,
+    priority: int = Priority.NORMAL,
     rerun_of: Run | None = None,
 ) -> Run:
     """A new run, queued on commit, or waiting while ``inputs`` (role → artifact, or (run, its role)) are still being made.
@@ -71,6 +74,7 @@ def run_create(
         queue=info.queue,
         params=valid.model_dump(mode="json"),
         seed=seed,
+        priority=priority,
         status=Status.WAITING if waiting else Status.QUEUED,
         created_by=by,
         rerun_of=rerun_of,
@@ -124,12 +128,20 @@ def run_enqueue(run: Run, *, expires: float | None = None) -> None:
 
 def run_transition(run_id: UUID, before: list[Status], after: Status, *, reason: str = "", **fields: Any) -> bool:
     """Compare-and-set ``before`` → ``after`` with ``fields``; False when somebody else was first."""
+    return _tell(run_id, {"status__in": before}, "status", {"status": after.value, "reason": reason}, status=after, **fields)
+
+
+def run_say(run_id: UUID, message: str, **only: Any) -> bool:
+    """Put ``message`` among the run's events as the studio's own word; False, and nothing said, where the run is not as ``only`` says."""
+    return _tell(run_id, only, "log", {"message": message})
+
+
+def _tell(run_id: UUID, only: dict[str, Any], type: str, data: dict[str, Any], **fields: Any) -> bool:
     with transaction.atomic():
-        if not Run.objects.filter(pk=run_id, status__in=before).update(status=after, last_seq=F("last_seq") + 1, **fields):
+        if not Run.objects.filter(pk=run_id, **only).update(last_seq=F("last_seq") + 1, **fields):
             return False
         seq, attempt = Run.objects.values_list("last_seq", "attempt").get(pk=run_id)
-        data = {"status": after.value, "reason": reason}
-        RunEvent.objects.create(run_id=run_id, seq=seq, attempt=attempt, ts=timezone.now().timestamp(), type="status", data=data)
+        RunEvent.objects.create(run_id=run_id, seq=seq, attempt=attempt, ts=timezone.now().timestamp(), type=type, data=data)
         transaction.on_commit(lambda: ring(run_id, seq))
     return True
 
@@ -150,22 +162,32 @@ def run_release(run: Run) -> None:
 
 
 def run_claim(run_id: UUID, supervisor: str, host: str) -> bool:
-    """Take a queued run for ``supervisor``. False when another has it, or while this host's GPU slots are all held by live runs."""
+    """Take a queued run for ``supervisor``. False when another has it, or, in the heavy queue, while it is not this run's turn
+    or this host's GPU slots are all held by live runs.
+    """
+    queueing.devices()  # asked for once, which may take seconds: not while others wait for the rows
     with transaction.atomic():
         run = Run.objects.filter(pk=run_id).only("queue").first()
         if run is None:
             return False
-        if run.queue == "gpu":
-            # the waiting ones are locked as well, this one among them: where nothing runs yet, two claims would lock no row in common
-            rivals = Q(status=Status.QUEUED) | Q(host=host, status__in=ACTIVE)
-            held = Run.objects.select_for_update().filter(rivals, queue="gpu").order_by("pk").values_list("status", flat=True)
-            if sum(status in ACTIVE for status in held) >= settings.GPU_SLOTS:
-                return False
+        device: str | None = ""
+        if run.queue == queueing.HEAVY:
+            queueing.lock()
+            device = queueing.may_begin(run_id, host)
+        if device is None:
+            return False
         now = timezone.now()
-        claim: dict[str, Any] = {"supervisor": supervisor, "heartbeat_at": now, "host": host, "pid": None, "pid_started": None, "offset": 0}
-        return run_transition(
-            run_id, [Status.QUEUED], Status.STARTING, started_at=now, exit_code=None, error=None, progress={}, phase="", **claim
-        )
+        claim: dict[str, Any] = {"supervisor": supervisor, "heartbeat_at": now, "started_at": now, "host": host, "device": device}
+        fresh: dict[str, Any] = {
+            "pid": None,
+            "pid_started": None,
+            "offset": 0,
+            "exit_code": None,
+            "error": None,
+            "progress": {},
+            "phase": "",
+        }
+        return run_transition(run_id, [Status.QUEUED], Status.STARTING, **claim, **fresh)
 
 
 def run_take_over(run: Run, supervisor: str) -> bool:
@@ -209,8 +231,22 @@ def after_end(run: Run) -> None:
 
 def queue_move_up(queue: str, *, expires: float | None = None) -> None:
     """Tell the workers of the runs that stand first in ``queue``, as many as could start."""
-    for run in Run.objects.filter(queue=queue, status=Status.QUEUED).order_by("created_at")[: settings.GPU_SLOTS if queue == "gpu" else 4]:
-        run_enqueue(run, expires=expires)
+    many = settings.GPU_SLOTS if queue == queueing.HEAVY else queueing.AT_ONCE
+    first = [place.run for place in queueing.places(queue)[:many] if not place.held]
+    runs = Run.objects.in_bulk(first)
+    for run_id in first:
+        if run_id in runs:
+            run_enqueue(runs[run_id], expires=expires)
+
+
+def run_prioritise(*, run: Run, priority: Priority, by: User | None) -> None:
+    """Let a run that has not begun go before or after others. Raises ``RunError`` once it has."""
+    with transaction.atomic():
+        before = Run.objects.select_for_update().filter(pk=run.pk, status__in=PENDING).values_list("priority", flat=True).first()
+        if before is None or not run_say(run.pk, f"Its priority is {priority.label.lower()} now", status__in=PENDING):
+            raise RunError("This run has begun or ended; its priority changes nothing any more.")
+        Run.objects.filter(pk=run.pk).update(priority=priority)
+        audit.record(run.project, by, "run.prioritise", f"{run.title} {run.pk}", before={"priority": before}, after={"priority": priority})
 
 
 def run_stop(*, run: Run, by: User | None) -> None:
@@ -231,18 +267,6 @@ def run_cancel(*, run: Run, by: User | None) -> None:
     audit.record(run.project, by, "run.cancel", f"{run.title} {run.pk}")
 
 
-def latest_checkpoint(run: Run) -> str:
-    """The newest checkpoint of any attempt whose hashes hold, as a path relative to the run's folder; empty if there is none."""
-    folders = sorted(run.folder.glob(f"*/{CHECKPOINTS}/*"), key=lambda path: (path.name, int(path.parts[-3])), reverse=True)
-    for folder in folders:
-        try:
-            manifest.verify(folder)
-        except manifest.ManifestError:
-            continue
-        return folder.relative_to(run.folder).as_posix()
-    return ""
-
-
 def run_can_resume(run: Run) -> bool:
     """Whether the run can go on as a further attempt: it ended early, was not cancelled, and its stage knows how."""
     return run.status in RESUMABLE and not run.cancelled and registry.get(run.stage).resumable
@@ -254,7 +278,11 @@ def run_resume(*, run: Run, by: User | None) -> None:
         raise RunError("This run cannot be resumed. Rerun it instead.")
     if run.inputs.filter(artifact=None).exists():
         raise RunError("What this run was waiting for was never made. Resume that run first.")
-    if not _next_attempt(run, by, latest_checkpoint(run)):
+    try:
+        checkpoint = latest_checkpoint(run)
+    except StoreAway as error:
+        raise RunError(f"{error}. Try again in a moment.") from error
+    if not _next_attempt(run, by, checkpoint):
         raise RunError("The run has changed meanwhile. Look again.")
 
 
@@ -305,7 +333,7 @@ def run_lose(run: Run, reason: str) -> None:
             _next_attempt(run, None, checkpoint)
 
 
-def run_rerun(*, run: Run, by: User, params: Mapping[str, Any] | None = None) -> Run:
+def run_rerun(*, run: Run, by: User, params: Mapping[str, Any] | None = None, priority: int | None = None) -> Run:
     """A new run with the same inputs and seed, and ``params`` changed; one that is None goes back to its default. Raises ``RunError``."""
     inputs: dict[str, Source] = {}
     for item in run.inputs.select_related("artifact", "from_run"):
@@ -321,18 +349,20 @@ def run_rerun(*, run: Run, by: User, params: Mapping[str, Any] | None = None) ->
         by=by,
         title=run.title,
         seed=run.seed,
+        priority=run.priority if priority is None else priority,
         rerun_of=run,
     )
 
 
 def runs_delete_for(project: Project) -> None:
     """Remove the files of a project's runs and artifacts, and the rows that protect one another."""
-    from runs.artifacts import artifact_path
+    from runs.artifacts import artifact_files_erase
 
     for artifact in Artifact.objects.filter(project=project):
-        shutil.rmtree(artifact_path(artifact), ignore_errors=True)
+        artifact_files_erase(artifact)
     runs = Run.objects.filter(project=project)
     for run in runs:
+        forget_checkpoints(run)
         shutil.rmtree(run.folder, ignore_errors=True)
     with transaction.atomic():
         RunInput.objects.filter(run__in=runs).delete()

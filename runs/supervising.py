@@ -4,12 +4,12 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
 import uuid
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import TracebackType
 from uuid import UUID
 
@@ -18,26 +18,30 @@ from django.db import Error as DatabaseTrouble
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from engine.exits import Exit
+from engine.exits import Exit, InputError
 from engine.spec import CHECKPOINTS, OUTPUTS, WORK, Spec
-from runs import processes
+from runs import disk, processes
 from runs.artifacts import artifact_path
 from runs.environment import engine_environment
 from runs.ingesting import TakenOver, ingest
-from runs.models import ACTIVE, Run, Status
+from runs.models import ACTIVE, Run, RunInput, Status
 from runs.services import run_can_resume, run_claim, run_end, run_lose, run_take_over, run_transition
+from runs.store import StoreAway, cache, shared_store
+from runs.store.checkpoints import Uploads, checkpoint_folder, forget_checkpoints
 from runs.taking_in import TakeInError, take_in_outputs
 
 log = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds between two looks at the engine's events
 STATUS_EVERY = 0.5  # seconds between two looks at whether somebody asked it to stop
-PULSE = 3.0  # seconds between two heartbeats
+PULSE = min(3.0, settings.RUN_HEARTBEAT_STALE_SECONDS / 3)  # seconds between two heartbeats
+SECOND_LOOK = 2 * PULSE  # seconds after which a heartbeat that looked old is looked at again
 START_PATIENCE = 10.0  # seconds that the shim of a dead supervisor may take to say who it is
 
 
 def this_host() -> str:
-    return socket.gethostname()
+    """What this machine is called: a run belongs to the machine its engine is on."""
+    return settings.HOST_NAME
 
 
 def new_supervisor() -> str:
@@ -56,10 +60,13 @@ def supervise(run_id: UUID) -> None:
         run.refresh_from_db()
         with _Pulse(run.pk, supervisor):
             _begin(run)
-    elif run.is_active and stale(run) and run.host == this_host() and run_take_over(run, supervisor):
+    elif run.is_active and stale(run) and run.host == this_host():
+        time.sleep(SECOND_LOOK)  # a clock that was set makes every heartbeat look old; one that lives has moved on since
+        if not run_take_over(run, supervisor):
+            return
         run.refresh_from_db()
         with _Pulse(run.pk, supervisor):
-            if run.status == Status.STARTING and processes.shim_of(run.attempt_folder) is None:
+            if run.status == Status.STARTING and not _shim_turns_up(run):
                 # The supervisor died between the claim and the start: as if nobody had claimed it
                 run_transition(run.pk, [Status.STARTING], Status.QUEUED, reason="Its worker was lost before it began", supervisor="")
             else:
@@ -67,18 +74,36 @@ def supervise(run_id: UUID) -> None:
 
 
 def stale(run: Run) -> bool:
-    """Whether the run's supervisor has been silent for too long."""
+    """Whether the run's heartbeat looks old, or is of a time to come: then a clock was set. It is only a reason to look again."""
     if run.heartbeat_at is None:
         return True
-    return (timezone.now() - run.heartbeat_at).total_seconds() > settings.RUN_HEARTBEAT_STALE_SECONDS
+    return abs((timezone.now() - run.heartbeat_at).total_seconds()) > settings.RUN_HEARTBEAT_STALE_SECONDS
+
+
+def _shim_turns_up(run: Run) -> bool:
+    """Whether the shim is there, or comes within the time that it takes one to say who it is: two engines must never share a folder."""
+    deadline = time.monotonic() + START_PATIENCE
+    while processes.shim_of(run.attempt_folder) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(TICK)
+    return True
 
 
 def _begin(run: Run) -> None:
     """Start the engine of a claimed run and watch it. A run that cannot be started ends, for it could not the next time either."""
     try:
+        disk.make_room_for(run)
         shim = _start(run)
-    except DatabaseTrouble:
+    except (DatabaseTrouble, StoreAway):
         raise  # that passes: the reconciler has the run begun again
+    except TakenOver:
+        log.info("Run %s is begun by another supervisor", run.pk)
+        return
+    except InputError as problem:
+        error = {"code": problem.code, "message": problem.message, "where": problem.where, "mend": problem.mend}
+        run_end(run.pk, Status.FAILED, reason=problem.message, error=error)
+        return
     except Exception as error:
         log.exception("Starting run %s", run.pk)
         mend = "See to what it names, then start the run again."
@@ -91,23 +116,47 @@ def _begin(run: Run) -> None:
 
 
 def _start(run: Run) -> subprocess.Popen[bytes] | None:
-    """Start the engine; None when the run was stopped meanwhile and nothing was begun."""
+    """Start the engine; None when the run was stopped meanwhile and nothing was begun.
+
+    Raises ``InputError`` for an input that was deleted while the run was queued, and ``TakenOver`` when another supervisor has the run.
+    """
     folder = run.attempt_folder
-    inputs = {item.role: str(artifact_path(item.artifact)) for item in run.inputs.select_related("artifact") if item.artifact}
-    resume = str(run.folder / run.resume_from) if run.resume_from else None
-    Spec(stage=run.stage, params=run.params, inputs=inputs, seed=run.seed, resume_from=resume).write(folder)
+    inputs = {item.role: str(_input_folder(item)) for item in run.inputs.select_related("artifact") if item.artifact}
+    resume = checkpoint_folder(run)
+    Spec(
+        stage=run.stage, params=run.params, inputs=inputs, seed=run.seed, resume_from=str(resume) if resume else None,
+    ).write(folder)  # fmt: skip
+    if not Run.objects.filter(pk=run.pk, supervisor=run.supervisor).exists():
+        raise TakenOver(str(run.pk))
     if not Run.objects.filter(pk=run.pk, status=Status.STARTING).exists():
         return None
     return processes.start(folder, engine_environment(run))
 
 
+def _input_folder(item: RunInput) -> Path:
+    """Where an input lies. Raises ``InputError`` when it was deleted."""
+    assert item.artifact is not None
+    if item.artifact.ready and (folder := artifact_path(item.artifact)).is_dir():
+        return folder
+    raise InputError(
+        "input_gone",
+        f"The {item.artifact.kind} it was to use as its {item.role} was deleted while the run waited.",
+        where=item.role,
+        mend="Start a new run with one that is there.",
+    )
+
+
 def _watch(run: Run, own_shim: subprocess.Popen[bytes] | None = None) -> None:
     """Follow the engine to its end and judge it. ``own_shim``: the shim, where this process has started it."""
     folder = run.attempt_folder
+    uploads = Uploads(run)
     try:
-        _wait_for_end(run, own_shim)
+        _wait_for_end(run, own_shim, uploads)
         ingest(run)
-        _judge(run, processes.exit_code(folder))
+        code = processes.exit_code(folder)
+        if code != Exit.DONE:
+            uploads.finish()
+        _judge(run, code)
     except TakenOver:
         if Run.objects.filter(pk=run.pk, attempt=run.attempt, status__in=ACTIVE).exists():
             log.info("Run %s is watched by another supervisor now", run.pk)
@@ -115,6 +164,8 @@ def _watch(run: Run, own_shim: subprocess.Popen[bytes] | None = None) -> None:
             log.warning("Run %s was given up while this host was cut off; its engine is ended", run.pk)
             processes.kill_group(folder)
         return
+    finally:
+        uploads.close()
     _tidy(run)
 
 
@@ -126,9 +177,16 @@ def _tidy(run: Run) -> None:
         for attempt in range(1, run.attempt + 1):
             shutil.rmtree(run.folder / str(attempt) / CHECKPOINTS, ignore_errors=True)
             shutil.rmtree(run.folder / str(attempt) / OUTPUTS, ignore_errors=True)
+        if store := shared_store():
+            try:
+                forget_checkpoints(run)
+                cache.sweep(store)
+            except StoreAway as error:
+                log.warning("After run %s: %s", run.pk, error)
+    disk.checkpoints_tidy()
 
 
-def _wait_for_end(run: Run, own_shim: subprocess.Popen[bytes] | None) -> None:
+def _wait_for_end(run: Run, own_shim: subprocess.Popen[bytes] | None, uploads: Uploads) -> None:
     """Ingest until the process group is gone. Passes on a wish to stop, and ends it by force once the grace is over.
 
     Raises ``TakenOver`` when the run is not this supervisor's any more.
@@ -151,6 +209,7 @@ def _wait_for_end(run: Run, own_shim: subprocess.Popen[bytes] | None) -> None:
         now = time.monotonic()
         if now - looked >= STATUS_EVERY:
             looked = now
+            uploads.look()
             mine = Run.objects.filter(pk=run.pk, supervisor=run.supervisor).values_list("status", "cancelled").first()
             if mine is None:
                 raise TakenOver(str(run.pk))

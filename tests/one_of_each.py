@@ -25,6 +25,7 @@ from retrieval.services import documents_upload
 from runs.models import Run, Status
 from tests.catalogue import made
 from tests.curation.conftest import report_of
+from tests.training.sweeps import RANKS, swept
 
 Key = dict[str, Any]  # what stands in the address
 Maker = Callable[[Project, User], Key]
@@ -64,6 +65,11 @@ def preview(project: Project, by: User) -> Key:
 
 def model(project: Project, by: User) -> Key:
     return {"artifact_id": made.adapter(project, made.base(), made.dataset(project)).pk}
+
+
+def sweep(project: Project, by: User) -> Key:
+    made.base()
+    return {"pk": swept(project, by, RANKS).pk}
 
 
 def document(project: Project, by: User) -> Key:
@@ -157,10 +163,11 @@ ADDRESSES: dict[str, Maker] = {
         invitation: "projects:invitation_revoke",
         membership: "projects:member_role projects:member_remove",
         endpoint: "projects:endpoint projects:endpoint_delete",
-        run: "runs:detail runs:log runs:events runs:stop runs:cancel runs:rerun",
+        run: "runs:detail runs:log runs:events runs:metrics runs:stop runs:cancel runs:rerun runs:queue runs:priority",
         ended_run: "runs:resume",
         preview: "curation:pairs_preview",
         model: "catalogue:model catalogue:card_file catalogue:download",
+        sweep: "training:sweep training:sweep_stop training:sweep_go_on",
         document: "retrieval:document retrieval:file retrieval:delete retrieval:retry",
         measurement: "retrieval:measure_stop",
         pair: """curation:pair curation:pair_similar curation:pair_edit curation:pair_decide curation:pair_undo curation:pair_comment

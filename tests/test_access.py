@@ -25,7 +25,8 @@ from tests import one_of_each
 TABLE: dict[str, str] = {
     "public": """healthz login password_reset password_reset_done password_reset_confirm password_reset_complete sign_in_link
         projects:invitation""",
-    "signed in": "running compute compute_workers projects:list projects:new logout:POST profile password_change",
+    "signed in": """running compute compute_workers projects:list projects:new logout:POST profile password_change
+        notifications notification_bell notification_open notifications_read:POST""",
     "admin": "people person_update:POST local_model_add:POST base_model_import:POST base_model_download:POST",
     "view": """projects:home projects:team projects:audit
         planning:plan
@@ -35,7 +36,7 @@ TABLE: dict[str, str] = {
         curation:dataset_card curation:dataset_zip curation:dataset_export curation:dataset_compare curation:dataset_checks
         curation:quality curation:quality_report curation:quality_findings
         curation:chores curation:chore_stop:POST curation:chore_seen:POST curation:chore_file
-        runs:list runs:detail runs:log runs:events training:compare
+        runs:list runs:queue runs:detail runs:log runs:events runs:metrics training:compare training:sweep
         catalogue:models catalogue:model catalogue:card_file
         evaluation:list evaluation:report evaluation:report_file evaluation:answers_file
         playground:chat playground:conversation
@@ -54,8 +55,10 @@ TABLE: dict[str, str] = {
         retrieval:measure:POST
         retrieval:measure_stop:POST curation:pairs_generate curation:pairs_write curation:pairs_preview
         curation:pairs_augment curation:pairs_raft curation:imports curation:import_new:POST curation:import
-        curation:import_errors curation:import_remove:POST curation:dataset_cut:POST curation:quality_run:POST
-        training:start training:check:POST runs:stop:POST runs:cancel:POST runs:resume:POST runs:rerun catalogue:download""",
+        curation:import_errors curation:import_remove:POST curation:dataset_cut:POST curation:dataset_rehearsal:POST
+        curation:quality_run:POST
+        training:start training:method:POST training:check:POST training:batch:POST training:sweep_stop:POST training:sweep_go_on:POST
+        runs:priority:POST runs:stop:POST runs:cancel:POST runs:resume:POST runs:rerun catalogue:download""",
     "own": """projects:invitation_create:POST projects:invitation_revoke:POST projects:member_role:POST projects:member_remove:POST
         projects:settings projects:delete:POST projects:endpoints projects:endpoint projects:endpoint_delete:POST""",
 }

@@ -11,6 +11,7 @@ from projects.models import Project, User
 from projects.services import ProjectError, project_delete
 from runs.artifacts import artifact_path, artifact_register
 from runs.models import Artifact, Run, RunInput, Status
+from training.models import Pipeline, Sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +35,8 @@ def test_every_row_and_file_goes(project: Project, owner: User, model: Artifact)
     folder = artifact_path(model)
     assert folder.exists()
     pk = project.pk
+    sweep = Sweep.objects.create(project=project, name="Rates", stage="sft")
+    Pipeline.objects.create(project=project, name="Rates, 0.001", base_key="none", sweep=sweep)
     project_delete(project=project, by=owner)
     assert not folder.exists()
     for found in apps.get_models():

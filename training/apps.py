@@ -6,4 +6,4 @@ class TrainingConfig(AppConfig):
     verbose_name = "Training"
 
     def ready(self) -> None:
-        from training import checks, tabs  # noqa: F401 (they register)
+        from training import checks, disk, tabs  # noqa: F401 (they register)

@@ -3,13 +3,35 @@
 import uuid
 
 from django.db import models
+from django.urls import reverse
 
 from projects.models import Project, User
 from runs.models import Artifact, Run
 
 
+class Sweep(models.Model):
+    """The same training with several values of one or two of its settings: a pipeline a combination."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="sweeps")
+    name = models.CharField("Name", max_length=120)
+    stage = models.CharField("Method", max_length=40)
+    varied = models.JSONField(default=list, help_text="The settings with their values: a name and a list each.")
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:sweep", args=[self.project.slug, self.pk])
+
+
 class Pipeline(models.Model):
-    """One press of "Start training": which base model, which dataset version, which steps."""
+    """One press of "Start training": which base model, which dataset version, which steps; or one combination of a sweep."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pipelines")
@@ -19,6 +41,8 @@ class Pipeline(models.Model):
     steps = models.JSONField(default=list, help_text="The steps as asked for: a stage and its parameters each.")
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    sweep = models.ForeignKey(Sweep, on_delete=models.SET_NULL, null=True, related_name="pipelines")
+    place = models.PositiveSmallIntegerField(default=0, help_text="Which of the sweep's combinations it is, from 0.")
     runs = models.ManyToManyField(Run, through="PipelineRun", related_name="pipelines")
 
     class Meta:

@@ -8,6 +8,7 @@ from typing import Any
 
 from projects.models import Project
 from projects.registries import provided
+from training.methods import methods
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,11 @@ class PlanDefaults:
     preset: str = ""
     params: dict[str, dict[str, Any]] = field(default_factory=dict)  # stage → parameters
     stages: tuple[str, ...] = ()  # empty where there is no plan
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods among its stages, in their order."""
+        return tuple(stage for stage in self.stages if stage in methods())
 
 
 def plan_defaults(project: Project) -> PlanDefaults:

@@ -1,5 +1,6 @@
 """What training adds to the Runs page and to a run's own page."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.urls import reverse
@@ -9,12 +10,20 @@ from engine import registry
 from projects.models import Project
 from projects.registries import provides
 from runs.models import Run
+from training.methods import entries
 from training.selectors import pipeline_of, pipeline_runs, step_state
+from training.sweep_selectors import sweeps_of
 
 
 @provides("run_launchers")
 def run_launchers(project: Project) -> list[dict[str, str]]:
     return [{"title": "Start training", "url": reverse("training:start", args=[project.slug])}]
+
+
+@provides("run_groups")
+def run_groups(runs: Iterable[Run]) -> dict[Any, dict[str, str]]:
+    """The sweep that each of ``runs`` is part of."""
+    return {run: {"name": sweep.name, "url": sweep.get_absolute_url()} for run, sweep in sweeps_of(list(runs)).items()}
 
 
 @provides("run_cards")
@@ -36,5 +45,5 @@ def run_cards(run: Run) -> list[dict[str, Any]]:
                 "note": "" if step.percent is None or not step.is_active else f"{step.percent}%",
             }
         )
-    compare = reverse("training:compare", args=[run.project.slug]) + f"?run={run.pk}" if run.stage == "sft" else ""
-    return [{"template": "training/pipeline_card.html", "pipeline": pipeline, "steps": steps, "compare": compare}]
+    compare = reverse("training:compare", args=[run.project.slug]) + f"?run={run.pk}" if run.stage in entries() else ""
+    return [{"template": "training/pipeline_card.html", "pipeline": pipeline, "steps": steps, "compare": compare, "sweep": pipeline.sweep}]

@@ -25,6 +25,7 @@ from curation.services.importing import (
     pair_import_try,
     pair_import_upload,
 )
+from curation.services.rehearsing import rehearsal_write
 from curation.services.remedies import finding_remedy_begin
 from curation.services.taking_in import pairs_take_in
 from curation.services.writing import PairChanged, PairError, pair_create, pair_edit
@@ -60,6 +61,7 @@ __all__ = [
     "pairs_export_begin",
     "pairs_generate",
     "pairs_take_in",
+    "rehearsal_write",
     "split_export_begin",
     "version_zip_begin",
 ]

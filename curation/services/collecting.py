@@ -18,7 +18,7 @@ from django.utils import timezone
 from curation import queueing
 from curation.models import Claim, Pair, PairStatus, Response, ResponseState
 from curation.selectors.collecting import collection_of
-from curation.selectors.queue import drafts_within, free_within
+from curation.selectors.narrowed_queue import drafts_within, free_within
 from curation.services.writing import PairError
 from curation.turns import in_turn
 from projects.models import Project, User
@@ -151,7 +151,8 @@ def _candidates(project: Project, by: User, now: queueing.Standing, within: Quer
     A whole look through the pairs that others began comes last, for whoever has answered most of them.
     """
     if within is not None:
-        yield from _windows(partial(free_within, within, by, now))
+        for status in OPEN:
+            yield from _windows(partial(free_within, within, by, now, status.value))
         return
     queue = queueing.queue_for(project.pk, by.pk, now)
     for status in OPEN:

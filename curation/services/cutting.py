@@ -19,7 +19,7 @@ from curation.models import DatasetVersion, Pair, PairStatus
 from curation.selecting import APPROVED, canonical
 from curation.selectors.filters import filter_words
 from curation.services.chosen import Tick, go_on, unwatched
-from curation.services.rehearsing import MOST_PERCENT, Rehearsal, rehearsal_append
+from curation.services.rehearsing import MOST_PERCENT, Appended, Rehearsal, rehearsal_append
 from curation.splitting import FRACTIONS, SEED, SPLITS, balance_of
 from projects import audit
 from projects.models import Project, User
@@ -86,7 +86,7 @@ def dataset_version_cut(
             balance=balance_of(spool.index.by_topic(split_of)),
             seed=seed,
             fractions=dict(zip(SPLITS, fractions, strict=True)),
-            rehearsal=card_facts.Rehearsed(rehearsed, rehearsal.percent if rehearsal else 0),
+            rehearsal=card_facts.Rehearsed(rehearsed.train, rehearsal.percent if rehearsal else 0, rehearsed.validation),
         )
         (folder / "card.json").write_text(json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True), "utf-8", newline="\n")
         frozen = gate.frozen()
@@ -114,7 +114,7 @@ def dataset_version_cut(
             tree=tree,
             gate=frozen,
             override_reason=override_reason,
-            rehearsal=rehearsed,
+            rehearsal=rehearsed.train,
             created_by=by,
         )
         after = {"counts": version.counts, "sha256": version.sha256, "seed": seed}
@@ -173,16 +173,16 @@ def _split(spool: Spool, seed: int, fractions: Sequence[float]) -> dict[str, str
     return spool.index.split(seed=seed, fractions=fractions)
 
 
-def _rehearse(project: Project, rehearsal: Rehearsal | None, folder: Path, spool: Spool, split_of: dict[str, str], seed: int) -> int:
+def _rehearse(project: Project, rehearsal: Rehearsal | None, folder: Path, spool: Spool, split_of: dict[str, str], seed: int) -> Appended:
     if rehearsal is None or not rehearsal.percent:
-        return 0
+        return Appended(0, 0)
     if rehearsal.percent > MOST_PERCENT:
         raise DatasetError(f"At most {MOST_PERCENT}% of the training split can be general data.", "rehearsal_percent")
     places = [split_of[key] for key in spool.index.keys]
     held_out = {asked for asked, split in zip(spool.index.questions, places, strict=True) if split != "train"}
-    file, train = folder / "train.jsonl", places.count("train")
-    found = rehearsal_append(project=project, rehearsal=rehearsal, file=file, train=train, held_out=held_out, seed=seed)
-    if not found:
+    train = places.count("train")
+    found = rehearsal_append(project=project, rehearsal=rehearsal, folder=folder, train=train, held_out=held_out, seed=seed)
+    if not found.train:
         raise DatasetError(f"No pair with the tag “{rehearsal.tag}” can be rehearsed. Import general data under it first.", "rehearsal_tag")
     return found
 

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from catalogue.packing import file_blocks
+from catalogue.services import CatalogueError
 from curation import datacard, services
 from curation.filters import FilterError
 from curation.forms_cutting import CutForm
@@ -19,12 +20,14 @@ from curation.selectors.pairs import pair_counts
 from curation.services import chores, dataset_files
 from curation.services.cutting_chore import cut_typed
 from curation.services.exporting import EXPORTS, ExportFile
+from curation.services.rehearsing import TAG
 from curation.splitting import SPLITS
 from curation.views.shared import download
 from projects.guards import project_for
 from projects.models import Project, User
 from projects.pages import project_page
 from runs.artifacts import artifact_path
+from runs.services import RunError
 
 
 def dataset_list(request: HttpRequest, slug: str) -> HttpResponse:
@@ -82,6 +85,19 @@ def dataset_cut(request: HttpRequest, slug: str) -> HttpResponse:
         except FilterError as error:
             form.add_error("saved_filter", str(error))
     return _dataset_page(request, project, form, status=422)
+
+
+@require_POST
+def dataset_rehearsal(request: HttpRequest, slug: str) -> HttpResponse:
+    project = project_for(request.user, slug, can="build")
+    assert isinstance(request.user, User)  # the guard lets nobody else in
+    try:
+        run = services.rehearsal_write(project=project, by=request.user, base_key=request.POST.get("rehearsal_model", ""))
+    except (CatalogueError, RunError) as error:
+        messages.error(request, str(error))
+        return redirect("curation:datasets", slug)
+    messages.success(request, f"When this is done, its pairs are offered as general data, with the tag “{TAG}”.")
+    return redirect(run)
 
 
 def _version(project: Project, number: int) -> DatasetVersion:

@@ -1,31 +1,108 @@
-"""LoRA adapters: attach, train with exact copies in fp32, save."""
+"""Adapters: attach, save, load."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engine.exits import InputError
+from engine.lib.training.settings import LoraParams, VirtualTokenParams
+from engine.lib.training.weights import Masters
 
-Target = Literal["all-linear", "attention"]
 
+def lora_config(model: Any, params: LoraParams) -> Any:
+    """The PEFT configuration of a LoRA adapter for ``model``. Raises ``InputError`` when it has no such layers."""
+    from peft import LoraConfig
 
-def attach_lora(model: Any, *, rank: int, alpha: int, dropout: float, target: Target) -> Any:
-    """``model`` as a PEFT model with fresh LoRA weights, all else frozen. Raises ``InputError`` when it has no such layers."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules="all-linear" if target == "all-linear" else attention_layers(model),
+    return LoraConfig(
+        r=params.rank,
+        lora_alpha=params.alpha,
+        lora_dropout=params.dropout,
+        target_modules="all-linear" if params.target == "all-linear" else attention_layers(model),
+        use_rslora=params.rslora,
+        use_dora=params.dora,
         bias="none",
         task_type="CAUSAL_LM",
-        base_model_name_or_path="",  # where the base lies on this machine is nobody else's business
     )
-    # autocast_adapter_dtype would make the adapters fp32 and convert every layer's input and output; see Fp32Masters
-    peft_model = get_peft_model(model, config, autocast_adapter_dtype=False)
-    peft_model.peft_config["default"].base_model_name_or_path = ""
+
+
+def attach_lora(model: Any, params: LoraParams) -> Any:
+    """``model`` as a PEFT model with fresh LoRA weights, all else frozen. Raises ``InputError`` when it has no such layers."""
+    adapted = attach(model, lora_config(model, params))
+    for weight in adapted.parameters():
+        if weight.requires_grad:  # on weights held in 4 or 8 bits PEFT makes them fp32, and would convert around every layer
+            weight.data = weight.data.to(model.dtype)
+    return adapted
+
+
+def attach_ia3(model: Any) -> Any:
+    """``model`` with factors for its keys, values and feed-forward layers (Liu et al. 2022, “(IA)³”), all 1 at first.
+
+    Raises ``InputError`` for a family whose layers PEFT does not know.
+    """
+    from peft import IA3Config
+
+    try:
+        return attach(model, IA3Config(task_type="CAUSAL_LM"))
+    except ValueError as error:
+        raise InputError(
+            "family",
+            f"It is not known which layers of the family {model.config.model_type} IA3 belongs to.",
+            where="model",
+            mend="Choose another base model, or train with LoRA.",
+        ) from error
+
+
+def attach_prompt(model: Any, tokenizer: Any, params: VirtualTokenParams) -> Any:
+    """``model`` that reads learnt vectors before each text (prompt tuning), which begin as those of ``params.begin_with``."""
+    import torch
+    from peft import PromptTuningConfig
+
+    ids = _beginning(model, tokenizer, params)
+    adapted = attach(model, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=params.virtual_tokens))
+    with torch.no_grad():
+        adapted.prompt_encoder["default"].embedding.weight.copy_(model.get_input_embeddings()(ids)[0])
+    return adapted
+
+
+def attach_prefix(model: Any, tokenizer: Any, params: VirtualTokenParams) -> Any:
+    """``model`` with learnt keys and values before each text in every layer (prefix tuning), at first those of ``params.begin_with``."""
+    import torch
+    from peft import PrefixTuningConfig, initialize_kv_prefix_from_past_key_values
+
+    ids = _beginning(model, tokenizer, params)
+    with torch.no_grad():
+        read = model(input_ids=ids, use_cache=True).past_key_values
+    adapted = attach(model, PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=params.virtual_tokens))
+    initialize_kv_prefix_from_past_key_values(adapted, past_key_values=read)
+    model.supports_gradient_checkpointing = False  # it drops what was read before, and with it the prefix
+    return adapted
+
+
+def _beginning(model: Any, tokenizer: Any, params: VirtualTokenParams) -> Any:
+    """As many tokens of the text as there are virtual ones, over and over where it is shorter: 1 × their number."""
+    import torch
+
+    ids = tokenizer(params.begin_with, add_special_tokens=False)["input_ids"]
+    repeated = ids * (params.virtual_tokens // len(ids) + 1)
+    return torch.tensor([repeated[: params.virtual_tokens]], device=model.device)
+
+
+def attach(model: Any, config: Any) -> Any:
+    """``model`` as a PEFT model by ``config``, with nothing of this machine in it."""
+    from peft import get_peft_model
+
+    peft_model = get_peft_model(model, config, autocast_adapter_dtype=_in_fp32(config))
+    peft_model.peft_config["default"].base_model_name_or_path = ""  # where the base lies on this machine is nobody else's business
     return peft_model
+
+
+def _in_fp32(config: Any) -> bool:
+    """Whether the adapter computes in fp32. IA3's factors stay so close to 1 that bf16 cannot tell them from it.
+
+    LoRA in fp32 would convert every layer's input and output; see `training.weights.Masters` for what does it justice.
+    """
+    from peft import PeftType
+
+    return bool(config.peft_type == PeftType.IA3)
 
 
 def attention_layers(model: Any) -> list[str]:
@@ -43,46 +120,12 @@ def attention_layers(model: Any) -> list[str]:
     return sorted(names)
 
 
-class Fp32Masters:
-    """Exact fp32 copies of the trained weights, which the optimiser moves; the bf16 ones inside the model follow.
-
-    bf16 has 8 bits of precision: small steps of the optimiser would be rounded away if it worked on those weights.
-    """
-
-    def __init__(self, model: Any) -> None:
-        import torch
-
-        self._live = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.weights = {name: torch.nn.Parameter(p.detach().float().clone()) for name, p in self._live.items()}
-
-    def take_gradients(self) -> None:
-        """Add the model's gradients to the masters' and clear the model's. After every backward pass."""
-        for name, live in self._live.items():
-            if live.grad is None:
-                continue
-            master = self.weights[name]
-            grad = live.grad.float()
-            master.grad = grad if master.grad is None else master.grad.add_(grad)
-            live.grad = None
-
-    def publish(self) -> None:
-        """Copy the masters into the model. After every step of the optimiser."""
-        import torch
-
-        with torch.no_grad():
-            for name, live in self._live.items():
-                live.copy_(self.weights[name])
-
-    def parameters(self) -> Iterable[Any]:
-        return self.weights.values()
-
-
-def save_adapter(model: Any, masters: Fp32Masters, folder: Path) -> None:
+def save_adapter(model: Any, masters: Masters, folder: Path) -> None:
     """Write the adapter in PEFT's own form, from the fp32 copies."""
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: weight.detach() for name, weight in masters.weights.items()}
+    state = masters.whole()
     with torch.no_grad():
         model.save_pretrained(str(folder), state_dict=state, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's model card template, empty
@@ -90,15 +133,21 @@ def save_adapter(model: Any, masters: Fp32Masters, folder: Path) -> None:
 
 def load_adapter(model: Any, folder: Path) -> Any:
     """``model`` with the adapter of ``folder`` on it, ready to answer. Raises ``InputError`` when they do not belong together."""
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
 
     try:
-        # not the automatic fp32: its conversions around every layer make answering many times slower
-        return PeftModel.from_pretrained(model, str(folder), is_trainable=False, autocast_adapter_dtype=False).eval()
-    except (RuntimeError, ValueError, OSError) as error:
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = True
+        return PeftModel.from_pretrained(model, str(folder), config=config, autocast_adapter_dtype=_in_fp32(config)).eval()
+    except (RuntimeError, ValueError, TypeError, KeyError, OSError) as error:
         raise InputError(
             "adapter_mismatch",
             f"The adapter does not fit this model: {str(error).splitlines()[0]}",
             where=str(folder),
             mend="Choose the base model that the adapter was trained on.",
         ) from error
+
+
+def take_off(model: Any) -> Any:
+    """The base model of ``model`` (a PEFT model), as it was before the adapter was put on; its weights are not copied."""
+    return model.base_model if model.active_peft_config.is_prompt_learning else model.unload()

@@ -5,7 +5,7 @@ import contextlib
 import os
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -96,8 +96,13 @@ class Asker:
 
     async def ask(self, text: str, **options: Any) -> str | None:
         """What the model says to ``text``; None where it could not be had. Raises ``BudgetSpent``."""
+        answer = await self.answer([{"role": "user", "content": text}], **options)
+        return answer.text if answer else None
+
+    async def answer(self, messages: Sequence[Message], **options: Any) -> ChatAnswer | None:
+        """How the model goes on after ``messages``; None where it could not be had. Raises ``BudgetSpent``."""
         assert self._ask is not None
-        messages: list[Message] = [{"role": "user", "content": text}]
+        text = "\n".join(message["content"] for message in messages)
         settings = {**self.options, **options}
         held = (len(text) // CHARACTERS_A_TOKEN + 20, int(settings.get("max_tokens", 512)))
         for attempt in range(self.tries):
@@ -115,7 +120,7 @@ class Asker:
             else:
                 self.answered += 1
                 self._in_a_row = 0
-                return answer.text
+                return answer
             finally:
                 self.budget.settle(held, used)
         return None

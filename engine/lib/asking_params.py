@@ -9,7 +9,7 @@ ADVANCED: dict[str, JsonValue] = {"advanced": True}
 INTERNAL: dict[str, JsonValue] = {"internal": True}
 
 
-class AskingParams(StageParams):
+class CallParams(StageParams):
     max_calls: int = Field(1000, ge=1, le=1_000_000, title="Most calls", description="To the model, those tried again included.")
     max_tokens: int = Field(2_000_000, ge=0, title="Most tokens", description="Read and written together. 0: no limit.")
     max_cost: float = Field(0, ge=0, title="Most money", description="By the prices of the endpoint, in their currency. 0: no limit.")
@@ -32,14 +32,6 @@ class AskingParams(StageParams):
         description="In seconds; doubled for each further one.",
         json_schema_extra=ADVANCED,
     )
-    minimum_support: float = Field(
-        0.6,
-        ge=0,
-        le=1,
-        title="Least support",
-        description="How far the source has to say what the answer says, 0 to 1.",
-        json_schema_extra=ADVANCED,
-    )
     price_in: float = Field(0, ge=0, title="Price of reading", description="Of a million tokens.", json_schema_extra=INTERNAL)
     price_out: float = Field(0, ge=0, title="Price of writing", description="Of a million tokens.", json_schema_extra=INTERNAL)
     endpoint: str = Field("", title="Endpoint", description="Which model is asked, as the studio knows it.", json_schema_extra=INTERNAL)
@@ -52,3 +44,16 @@ class AskingParams(StageParams):
         budget = Budget(self.max_calls, self.max_tokens, self.max_cost, self.price_in, self.price_out)
         options = {"max_tokens": self.answer_tokens, "temperature": self.temperature}
         return Asker(chat_endpoint(), budget, options, self.seconds, self.tries, self.wait)
+
+
+class AskingParams(CallParams):
+    """Of a stage whose answers have to stand in a source."""
+
+    minimum_support: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        title="Least support",
+        description="How far the source has to say what the answer says, 0 to 1.",
+        json_schema_extra=ADVANCED,
+    )

@@ -15,12 +15,13 @@ ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a split. ``line`` counts from 1."""
+    """One line of a split. ``line`` counts from 1. ``rehearsal``: general data among the domain's, which is there against forgetting."""
 
     id: str
     messages: list[Message]
     split: str
     line: int
+    rehearsal: bool = False
 
     @property
     def where(self) -> str:
@@ -91,7 +92,7 @@ def _parse(text: str, split: str, line: int) -> Row:
     for message in messages:
         if message["role"] not in ROLES or not isinstance(message["content"], str):
             raise InputError("row_role", f"A turn has the role {message['role']!r} or is no text.", where=where, mend=mend)
-    return Row(str(record.get("id", f"{split}-{line}")), messages, split, line)
+    return Row(str(record.get("id", f"{split}-{line}")), messages, split, line, record.get("rehearsal") is True)
 
 
 def encode(
@@ -162,10 +163,12 @@ def _tokens(tokenizer: Any, messages: list[Message], row: Row, *, speak: bool) -
     return list(ids)
 
 
-def warn_rejects(warn: Callable[..., None], rejects: Rejects, total: int, max_length: int) -> None:
-    """One warning a kind, with count and the first row numbers."""
+def warn_rejects(
+    warn: Callable[..., None], rejects: Rejects, total: int, max_length: int, reasons: dict[str, tuple[str, str]] = REASONS
+) -> None:
+    """One warning a kind, with count and the first row numbers, in the words of ``reasons``."""
     for kind, rows in rejects.rows.items():
-        what, mend = REASONS[kind]
+        what, mend = reasons[kind]
         few = ", ".join(str(row.line) for row in rows[:5]) + (", …" if len(rows) > 5 else "")
         message = what.format(n=f"{len(rows)} of {total} rows")
         if kind in ("no_room", "answer_cut"):

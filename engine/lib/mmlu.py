@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.lib.chat_rows import Row
+
 LETTERS = "ABCD"
 CHANCE = 0.25
 
@@ -46,6 +48,12 @@ def questions(seed: int) -> list[Question]:
     # the first of every subject, then the second of every subject, …
     rounds = max(map(len, by_subject.values()))
     return [by_subject[s][i] for i in range(rounds) for s in sorted(by_subject) if i < len(by_subject[s])]
+
+
+def as_row(question: Question, number: int) -> Row:
+    """A general question as a conversation whose answer is the reasoning."""
+    messages = [{"role": "user", "content": question.text}, {"role": "assistant", "content": question.reasoning}]
+    return Row(question.subject, messages, "general", number + 1)
 
 
 def letters_right(

@@ -1,13 +1,15 @@
 """Language models in Hugging Face form: load, describe, save, ask. Nothing here reaches the network."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import memory, probes
+from engine import memory, probes, ranks
 from engine.exits import InputError
+from engine.lib import virtual_tokens
 
 Message = dict[str, str]
 
@@ -21,6 +23,7 @@ PLAIN_TEMPLATE = (
 
 def prepare_libraries() -> None:
     """Keep the libraries offline, quiet and polite. Call before the first import of torch, transformers or llama_cpp in a stage."""
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as nvidia-smi numbers them, and with it the studio's slots
     os.environ["HF_HUB_OFFLINE"] = "1"  # a stage never downloads; a missing file must fail at once instead of retrying
     # Threads that wait sleep instead of spinning (read when OpenMP is loaded). On two cores that something else also uses,
     # a spinning thread holds the core the other one waits for: short operations were 5 to 10 times slower.
@@ -33,20 +36,24 @@ def prepare_libraries() -> None:
 
 
 def pick_device() -> str:
+    """Where models are put: "cuda" or "cpu". Of several processes that train together, each gets a GPU of its own."""
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    if ranks.is_member():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    return "cuda"
 
 
 def pick_dtype(precision: str = "auto") -> Any:
-    """``bf16`` where the processor computes in it, else ``fp32``; or what ``precision`` names. Returns a torch dtype."""
+    """``bf16`` where GPU or processor multiply in it, else ``fp32``; or what ``precision`` names. Returns a torch dtype."""
     import torch
 
+    from engine.lib.training import acceleration
+
     if precision == "auto":
-        if torch.cuda.is_available():
-            precision = "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-        else:
-            precision = "bf16" if probes.cpu_has_bf16() else "fp32"
+        precision = acceleration.this_machine().precision
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
 
@@ -70,10 +77,16 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_model(folder: Path, *, dtype: Any = None, device: str | None = None, attention: str = "sdpa") -> Any:
-    """The causal language model in ``folder`` (safetensors only), in evaluation mode on ``device``. Raises ``InputError``."""
+def load_model(folder: Path, *, dtype: Any = None, device: str | None = None, attention: str = "sdpa", low_bit: Any = None) -> Any:
+    """The causal language model in ``folder`` (safetensors only), in evaluation mode on ``device``. Raises ``InputError``.
+
+    ``low_bit``: the configuration by which transformers quantises its linear layers while it loads (`engine.lib.low_bit`).
+    """
     from transformers import AutoModelForCausalLM
 
+    device = device or pick_device()
+    # quantised weights are made where they shall be: they cannot be moved afterwards
+    placed = {"quantization_config": low_bit, "device_map": {"": device}} if low_bit is not None else {}
     try:
         model = AutoModelForCausalLM.from_pretrained(
             str(folder),
@@ -81,10 +94,11 @@ def load_model(folder: Path, *, dtype: Any = None, device: str | None = None, at
             local_files_only=True,
             use_safetensors=True,  # never a pickle
             attn_implementation=attention,
+            **placed,
         )
     except (OSError, ValueError) as error:
         raise _unreadable(folder, error) from error
-    return model.to(device or pick_device()).eval()
+    return (model if placed else model.to(device)).eval()
 
 
 def load_gguf(path: Path) -> tuple[Any, Any]:
@@ -119,11 +133,17 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     )
 
 
-def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write safetensors, configuration, tokenizer and chat template to ``folder``, with no path of this machine inside."""
+def save_model(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None = None) -> None:
+    """Write safetensors, configuration, tokenizer and chat template to ``folder``, with no path of this machine inside.
+
+    ``weights`` are saved in place of the model's own, a tensor a name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     model.config._name_or_path = ""
-    model.save_pretrained(str(folder))
+    model.save_pretrained(str(folder), state_dict=weights)
+    if weights:
+        model.config.dtype = next(iter(weights.values())).dtype  # it was written as the model's own
+        model.config.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
 
 
@@ -150,9 +170,14 @@ def context_length(model: Any) -> int:
 
 
 def greedy(model: Any, tokenizer: Any, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[list[int]]:
-    """The most likely answer to each conversation, as token ids without the end marker. One left-padded batch."""
+    """The most likely answer to each conversation, as token ids without the end marker. One left-padded batch.
+
+    Padding would stand between virtual tokens and the text and move them apart; with them each conversation is answered by itself.
+    """
     import torch
 
+    if len(conversations) > 1 and virtual_tokens.count(model):
+        return [greedy(model, tokenizer, [one], max_new_tokens=max_new_tokens)[0] for one in conversations]
     prompts = [tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=False) for messages in conversations]
     longest = max(map(len, prompts))
     ids = torch.full((len(prompts), longest), tokenizer.pad_token_id)
@@ -213,10 +238,22 @@ def speak(model: Any, tokenizer: Any, question: str, *, max_new_tokens: int = 24
 
 
 def resident_bytes() -> int:
-    """Memory of this process: on the GPU where there is one, else on the machine."""
+    """Memory that this process holds: of the GPU where it computes on one, else of the machine."""
     import psutil
     import torch
 
     if torch.cuda.is_available():
-        return int(torch.cuda.memory_allocated())
+        return int(torch.cuda.memory_reserved())
     return int(psutil.Process().memory_info().rss)
+
+
+def utilisation(computed: float, seconds: float) -> float:
+    """How busy the GPU is, in percent; NaN where its driver does not say. Where there is none, how busy the processor was: ``computed``
+    seconds on all its cores together, in ``seconds`` by the clock.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        found = probes.gpu_utilisation(f"GPU-{torch.cuda.get_device_properties().uuid}")
+        return math.nan if found is None else found
+    return 100 * computed / (max(seconds, 1e-9) * probes.cores())

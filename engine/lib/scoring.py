@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.lib import batches
+from engine.lib import batches, virtual_tokens
 from engine.lib.chat_rows import Encoded
 
 CHUNK = 256  # answer tokens whose logits stand in memory at once
@@ -11,6 +11,8 @@ CHUNK = 256  # answer tokens whose logits stand in memory at once
 
 def hidden_states(model: Any, ids: Any) -> Any:
     """The last hidden states of ``ids`` (batch × length), flat: (batch·length) × width."""
+    if virtual_tokens.count(model):
+        return virtual_tokens.hidden_states(model, backbone(model), ids).flatten(0, 1)
     return backbone(model)(input_ids=ids, use_cache=False).last_hidden_state.flatten(0, 1)
 
 

@@ -1,10 +1,12 @@
-"""Hugging Face models, and PEFT adapters on them, through transformers in bf16."""
+"""Hugging Face models, and PEFT adapters and soft prompts on them, through transformers in bf16."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine.exits import InputError
 from engine.grants import Servable
+from engine.lib import adapters, virtual_tokens
 from engine.probes import cores
 from engine.serve.errors import ApiError
 from engine.serve.gguf import LONGEST_CONTEXT, no_chat_template, refused_by_template
@@ -19,7 +21,10 @@ def bytes_needed(servable: Servable) -> int:
 
 
 class HfModel:
-    """A causal language model. With ``servable.base``: the adapter on it, unmerged, so exactly as trained."""
+    """A causal language model, and on it, unmerged and so exactly as trained, the adapter that the last caller asked for.
+
+    Adapters of one base take turns: its weights are in memory once, and putting on another takes a moment.
+    """
 
     def __init__(self, servable: Servable) -> None:
         import torch
@@ -30,32 +35,50 @@ class HfModel:
         folder = Path(servable.path)
         base = Path(servable.base) if servable.base else folder
         try:
-            own_tokenizer = (folder / "tokenizer_config.json").is_file()
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder if own_tokenizer else base, local_files_only=True)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder if has_tokenizer(folder) else base, local_files_only=True)
             model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16, local_files_only=True, use_safetensors=True)
             ends = model.generation_config.eos_token_id
-            if servable.base:
-                model = _with_adapter(model, folder, len(self._tokenizer))
         except (OSError, ValueError) as error:
-            raise ApiError(
-                500,
-                "model_files",
-                f"{folder.name} cannot be loaded: {error}",
-                where=str(folder),
-                mend="Make or import the model again.",
-            ) from error
+            raise unloadable(folder, error) from error
+        if len(self._tokenizer) > model.get_input_embeddings().num_embeddings:  # training added tokens, a chat template's for instance
+            model.resize_token_embeddings(len(self._tokenizer))
         self._model = model.to(device).eval()
         self._device = device
-        self.context = min(getattr(model.config, "max_position_embeddings", None) or LONGEST_CONTEXT, LONGEST_CONTEXT)
+        self._longest = min(getattr(model.config, "max_position_embeddings", None) or LONGEST_CONTEXT, LONGEST_CONTEXT)
         self._ends = {end for end in (ends if isinstance(ends, list) else [ends]) + [self._tokenizer.eos_token_id] if end is not None}
         # the model's own sampling defaults are dropped: a request means the same for every model
-        self._config = GenerationConfig(
+        model.generation_config = GenerationConfig(
             do_sample=False,
             eos_token_id=sorted(self._ends) or None,
             pad_token_id=min(self._ends, default=0),
             use_cache=True,
         )
-        model.generation_config = self._config
+        self._worn: str | None = None
+        self.wear(servable)
+
+    @property
+    def context(self) -> int:
+        return self._longest - virtual_tokens.count(self._model)
+
+    def wear(self, servable: Servable) -> None:
+        """Answer as ``servable`` from now on: with its adapter, or as the base itself.
+
+        Raises ``ApiError`` for an adapter that cannot be loaded; the model is of no use to anybody then.
+        """
+        adapter = servable.path if servable.base else None
+        if adapter == self._worn:
+            return
+        if self._worn is not None:
+            self._model = adapters.take_off(self._model)
+            self._worn = None
+        if adapter is not None:
+            if not (Path(adapter) / "adapter_model.safetensors").is_file():
+                raise unloadable(Path(adapter), FileNotFoundError("it has no adapter_model.safetensors"))
+            try:
+                self._model = adapters.load_adapter(self._model, Path(adapter)).to(self._device)
+            except InputError as error:
+                raise unloadable(Path(adapter), error) from error
+            self._worn = adapter
 
     def chat_tokens(self, messages: list[Message]) -> list[int]:
         if not self._tokenizer.chat_template:
@@ -107,20 +130,18 @@ class HfModel:
         self._model = None
 
 
-def _with_adapter(model: Any, folder: Path, vocabulary: int) -> Any:
-    from peft import PeftModel
+def has_tokenizer(folder: Path) -> bool:
+    return (folder / "tokenizer_config.json").is_file()
 
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise ApiError(
-            500,
-            "model_files",
-            f"{folder.name} has no adapter_model.safetensors.",
-            where=str(folder),
-            mend="Train the adapter again.",
-        )
-    if vocabulary > model.get_input_embeddings().num_embeddings:  # training added tokens, a chat template's for instance
-        model.resize_token_embeddings(vocabulary)
-    return PeftModel.from_pretrained(model, folder)
+
+def unloadable(folder: Path, error: Exception) -> ApiError:
+    return ApiError(
+        500,
+        "model_files",
+        f"{folder.name} cannot be loaded: {error}",
+        where=str(folder),
+        mend="Make or import the model again.",
+    )
 
 
 def _sampler(sampling: Sampling) -> Callable[[Any, Any], Any]:

@@ -15,6 +15,7 @@ from engine.serve.errors import ApiError
 
 MEMORY_VARIABLE = "STUDIO_SERVE_MEMORY_BYTES"
 SHARE_OF_MACHINE = 0.4
+HF_KINDS = ("hf-model", "adapter", "soft-prompt")
 T = TypeVar("T")
 
 
@@ -43,7 +44,7 @@ def _backend(kind: str) -> Any:
         from engine.serve import gguf
 
         return gguf, gguf.GgufModel
-    if kind in ("hf-model", "adapter"):
+    if kind in HF_KINDS:
         from engine.serve import hf
 
         return hf, hf.HfModel
@@ -58,6 +59,27 @@ def _backend(kind: str) -> Any:
         where="model",
         mend="Choose a model, an adapter or an embedder.",
     )
+
+
+def _key(servable: Servable) -> tuple[str, str, str | None]:
+    """What is loaded for ``servable``. Adapters lie with their base: its weights are loaded once for all of them.
+
+    One that brings a tokenizer of its own may have more tokens than the base, and gets a copy to itself.
+    """
+    if servable.kind in HF_KINDS and servable.base and not os.path.exists(os.path.join(servable.path, "tokenizer_config.json")):
+        return "hf-model", servable.base, None
+    return servable.kind, servable.path, servable.base
+
+
+def _check_files(servable: Servable) -> None:
+    if not os.path.exists(servable.path) or (servable.base and not os.path.exists(servable.base)):
+        raise ApiError(
+            404,
+            "model_missing",
+            "The model's files are not on this machine.",
+            where="model",
+            mend="Make or import the model again.",
+        )
 
 
 @dataclass
@@ -87,14 +109,14 @@ class Shelf:
     @asynccontextmanager
     async def borrow(self, servable: Servable) -> AsyncIterator[Any]:
         """The loaded model, to this caller alone until the block ends."""
-        key = (servable.kind, servable.path, servable.base)
+        key = _key(servable)
+        _check_files(servable)
         async with self._door:
             place = self._places.get(key) or await self._make_place(key, servable)
             place.users += 1
         try:
             async with place.lock:
-                if place.model is None:
-                    place.model = await in_thread(lambda: _backend(servable.kind)[1](servable))
+                await self._make_ready(place, servable)
                 yield place.model
         finally:
             place.users -= 1
@@ -103,15 +125,19 @@ class Shelf:
                 del self._places[key]
             self._freed.set()
 
+    async def _make_ready(self, place: _Place, servable: Servable) -> None:
+        """Load the model where it is not yet, and put on the adapter that ``servable`` names."""
+        if place.model is None:
+            place.model = await in_thread(lambda: _backend(servable.kind)[1](servable))
+        elif servable.kind in HF_KINDS:
+            model = place.model
+            try:
+                await in_thread(lambda: model.wear(servable))
+            except Exception:
+                place.model = None  # half an adapter may be on it; the next caller has it loaded anew
+                raise
+
     async def _make_place(self, key: tuple[str, str, str | None], servable: Servable) -> _Place:
-        if not os.path.exists(servable.path) or (servable.base and not os.path.exists(servable.base)):
-            raise ApiError(
-                404,
-                "model_missing",
-                "The model's files are not on this machine.",
-                where="model",
-                mend="Make or import the model again.",
-            )
         needed = _backend(servable.kind)[0].bytes_needed(servable)
         if needed > self.budget:
             raise ApiError(

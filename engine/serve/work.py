@@ -12,7 +12,7 @@ from engine.serve.requests import ChatRequest, CompletionRequest
 from engine.serve.shelf import Shelf, in_thread
 from engine.serve.writing import Answer, Sampling, Stopped, TextModel
 
-WRITERS = ("gguf-model", "hf-model", "adapter")
+WRITERS = ("gguf-model", "hf-model", "adapter", "soft-prompt")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Score a model, and the same model with its adapter, on the project's test pairs and on general knowledge."""
+"""Score a model, and the same model with its adapter or soft prompt, on the project's test pairs and on general knowledge."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import manifest
+from engine import manifest, memory
 from engine.context import Context, versions
 from engine.exits import InputError, Stopped
 from engine.registry import StageParams, stage
@@ -66,7 +66,7 @@ class Params(StageParams):
     title="Evaluate",
     group="evaluate",
     queue="gpu",
-    consumes={"model": "hf-model", "adapter": "adapter?", "dataset": "dataset"},
+    consumes={"model": "hf-model", "adapter": "adapter?", "soft_prompt": "soft-prompt?", "base": "hf-model?", "dataset": "dataset"},
     produces={"report": "report"},
     requires=("torch", "transformers", "peft", "lm_eval", "rouge_score"),
 )
@@ -75,7 +75,7 @@ def run(ctx: Context, params: Params) -> None:
     from engine.lib import adapters, chat_rows, mmlu, models
 
     models.prepare_libraries()
-    has_adapter = "adapter" in ctx.inputs
+    adapter = adapter_of(ctx)
     with ctx.phase("load", "Loading the model"):
         tokenizer = models.load_tokenizer(ctx.inputs["model"])
         rows = chat_rows.read_split(ctx.inputs["dataset"], "test")
@@ -93,14 +93,26 @@ def run(ctx: Context, params: Params) -> None:
             raise InputError("no_usable_pairs", "None of the test pairs can be used.", where="test.jsonl", mend="See the warnings above.")
         known = mmlu.questions(ctx.seed)
         chosen = known[: params.general_questions or len(known)]
-        general, _ = chat_rows.encode([as_row(q, n) for n, q in enumerate(chosen)], tokenizer, params.max_length)
-        model = models.load_model(ctx.inputs["model"])
-        if has_adapter:
-            model = adapters.load_adapter(model, ctx.inputs["adapter"])
+        general, _ = chat_rows.encode([mmlu.as_row(q, n) for n, q in enumerate(chosen)], tokenizer, params.max_length)
+        apart = "base" in ctx.inputs  # the base is a model of its own, not the same one without its adapter
+        if apart:
+            check_same_words(tokenizer, models.load_tokenizer(ctx.inputs["base"]))
+        model = models.load_model(ctx.inputs["base" if apart else "model"])
+        if adapter and not apart:
+            model = adapters.load_adapter(model, adapter)
 
-    # One process, one model: the adapter is switched off for the base and on for the tuned one.
+    # One process, one model: the adapter is switched off for the base and on for the tuned one; two models come one after the other.
     found: dict[str, Findings] = {}
-    if has_adapter:
+    if apart:
+        found["base"] = measure(ctx, params, model, tokenizer, pairs, general, chosen, "base", "the base model")
+        del model
+        memory.give_back_freed()
+        with ctx.phase("load_tuned", "Loading the tuned model"):
+            model = models.load_model(ctx.inputs["model"])
+            if adapter:
+                model = adapters.load_adapter(model, adapter)
+        found["tuned"] = measure(ctx, params, model, tokenizer, pairs, general, chosen, "tuned", "the tuned model")
+    elif adapter:
         with model.disable_adapter():
             found["base"] = measure(ctx, params, model, tokenizer, pairs, general, chosen, "base", "the base model")
         found["tuned"] = measure(ctx, params, model, tokenizer, pairs, general, chosen, "tuned", "the tuned model")
@@ -115,6 +127,25 @@ def run(ctx: Context, params: Params) -> None:
     facts |= {role: manifest.read(folder_in).sha256 for role, folder_in in ctx.inputs.items()}
     ctx.save("report", folder, kind="report", facts=facts)
     ctx.finish(pairs=len(pairs), gain=report["gain"], **{who: facts[who] for who in found})
+
+
+def check_same_words(tokenizer: Any, other: Any) -> None:
+    """Raise ``InputError`` for a base model that cuts text into other tokens: losses a token could not be compared."""
+    if tokenizer.get_vocab() != other.get_vocab():
+        raise InputError(
+            "another_vocabulary",
+            "The model and the base model it is compared with cut text into different tokens.",
+            where="base",
+            mend="Compare with the base model that this one was trained from, or evaluate it alone.",
+        )
+
+
+def adapter_of(ctx: Context) -> Path | None:
+    """The adapter or the soft prompt that is measured on the model, if any. Raises ``InputError`` for both: they were trained apart."""
+    given = [ctx.inputs[role] for role in ("adapter", "soft_prompt") if role in ctx.inputs]
+    if len(given) > 1:
+        raise InputError("two_adapters", "Only one can be measured at a time.", where="soft_prompt", mend="Evaluate each by itself.")
+    return given[0] if given else None
 
 
 class Findings:
@@ -191,14 +222,6 @@ def last_answer_only(row: Any) -> Any:
 
     places = [i for i, message in enumerate(row.messages) if message["role"] == "assistant"]
     return replace(row, messages=row.messages[: places[-1] + 1]) if places else row
-
-
-def as_row(question: Any, number: int) -> Any:
-    """A general question as a conversation whose answer is the reasoning."""
-    from engine.lib.chat_rows import Row
-
-    messages = [{"role": "user", "content": question.text}, {"role": "assistant", "content": question.reasoning}]
-    return Row(question.subject, messages, "general", number + 1)
 
 
 def write_report(

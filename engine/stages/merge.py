@@ -1,18 +1,12 @@
 """Make one model of a base model and its adapter."""
 
-from typing import Any
-
 from pydantic import Field
 
 from engine import manifest
 from engine.context import Context
-from engine.exits import InputError, Stopped
+from engine.exits import Stopped
+from engine.lib.merging import check_base, check_same, conversation
 from engine.registry import StageParams, stage
-
-# Rounding the merged weights to bf16 moves the logits by about 1% of their spread; a wrong or missing adapter by far more.
-MOST_DIFFERENCE = 0.1
-MOST_KL = 0.02
-REPLY = "Here is what matters most. First, read the question with care; then answer it from what is written, and say where it is written."
 
 
 class Params(StageParams):
@@ -50,8 +44,7 @@ def run(ctx: Context, params: Params) -> None:
         kept_as = torch.bfloat16
         base = manifest.read(ctx.inputs["model"]).facts
         model = adapters.load_adapter(model, ctx.inputs["adapter"])
-        messages = [{"role": "user", "content": params.prompt}, {"role": "assistant", "content": REPLY}]
-        ids = torch.tensor([rendered(tokenizer, messages)], device=model.device)
+        ids = conversation(tokenizer, params.prompt, model.device)
         with torch.inference_mode():
             before = model(input_ids=ids).logits[0].cpu()
             with model.disable_adapter():
@@ -82,31 +75,3 @@ def run(ctx: Context, params: Params) -> None:
         }  # fmt: skip
     ctx.save("model", folder, kind="hf-model", facts=facts)
     ctx.finish(logit_difference=found["difference"], logit_agreement=found["agreement"], answer=answer)
-
-
-def check_base(ctx: Context) -> None:
-    """Raise ``InputError`` when the adapter says that it was trained on another model."""
-    trained_on = manifest.read(ctx.inputs["adapter"]).facts.get("base")
-    if trained_on and trained_on != manifest.read(ctx.inputs["model"]).sha256:
-        raise InputError(
-            "adapter_mismatch",
-            "The adapter was trained on another model.",
-            where="adapter",
-            mend="Choose the base model that the adapter was trained on.",
-        )
-
-
-def check_same(found: dict[str, float]) -> None:
-    """Raise ``InputError`` when merged and unmerged logits, as `parity.compare_logits` found, differ by more than rounding does."""
-    if found["difference"] > MOST_DIFFERENCE or found["kl"] > MOST_KL:
-        raise InputError(
-            "merge_differs",
-            f"The merged model does not answer like the model with its adapter "
-            f"(logits differ by {found['difference']:.1%} of their spread).",
-            where="adapter",
-            mend="Use the model with its adapter unmerged, and report this: it should not happen.",
-        )
-
-
-def rendered(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
-    return list(tokenizer.apply_chat_template(messages, return_dict=False))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine import manifest
 from retrieval.jsonl import Row, read_rows
-from runs.artifacts import artifact_path
+from runs.artifacts import artifact_path, artifact_share
 from runs.models import Artifact
 
 Write = Callable[[Path, Path, list[Row], set[str]], None]
@@ -32,6 +32,7 @@ def artifact_without(
     rows = list(read_rows(folder / listed)) if (folder / listed).is_file() else []
     held = {version for row in rows for version in of(row)} & versions
     if not held:
+        artifact_share(artifact)  # an earlier call may have died before its end
         return
     facts = {**artifact.facts, "erased": sorted({*artifact.facts.get("erased", []), *held})}
     Artifact.objects.filter(pk=artifact.pk).update(facts=facts)
@@ -41,3 +42,4 @@ def artifact_without(
     os.rename(folder, old)
     os.rename(new, folder)
     shutil.rmtree(old)
+    artifact_share(artifact)

@@ -22,7 +22,7 @@ export function palette() {
 export const scale = () => [[0, colour("--seq-low")], [0.5, colour("--seq-mid")], [1, colour("--seq-high")]];
 
 // Where a chart has many lines, dashes tell apart what colours repeat.
-export const dash = (at) => ["solid", "dash", "dot"][Math.floor(at / 8) % 3];
+export const dash = (at) => ["solid", "dash", "dot", "dashdot"][Math.floor(at / 8) % 4];
 
 export function layout() {
   const text = colour("--text-soft");
@@ -35,7 +35,7 @@ export function layout() {
   return {
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: text },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 48, r: 16, t: 12, b: 40 }, dragmode: "zoom", hovermode: "x unified",
-    hoverlabel: { bgcolor: colour("--float"), bordercolor: line, font: { size: 12, color: colour("--text") } },
+    hoverlabel: { namelength: -1, bgcolor: colour("--float"), bordercolor: line, font: { size: 12, color: colour("--text") } },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12, color: text } },
     xaxis: { ...axis, showgrid: false, showline: true }, yaxis: { ...axis }, bargap: 0.35, bargroupgap: 0.08,
     // One constant, so that a zoom stays while data streams in.

@@ -31,9 +31,12 @@ document.addEventListener("click", async (event) => {
   const fill = (text) => (text || "").replaceAll("{n}", element.dataset.confirmCount || "");
   const { confirm, confirmDetail, confirmLabel, confirmWord } = element.dataset;
   if (await ask({ question: fill(confirm), detail: fill(confirmDetail), label: fill(confirmLabel) || element.textContent.trim(), word: confirmWord })) {
-    element.dataset.confirmed = "yes";
-    element.click();
-    delete element.dataset.confirmed;
+    // A page that fetches itself may have put another in its place meanwhile; where none is there any more, there is nothing left to do.
+    const now = element.isConnected ? element : element.id && document.getElementById(element.id);
+    if (!now) return;
+    now.dataset.confirmed = "yes";
+    now.click();
+    delete now.dataset.confirmed;
   }
 }, true);
 

@@ -1,6 +1,6 @@
 // The only code that follows a run over its socket. Numbers and curves change in place; for the rest the page's own
 // fragments are fetched again, so that what a thing looks like is written once, in the template.
-import { drawChart, extendChart } from "./chart.js";
+import { drawChart, extendChart, markStep } from "./chart.js";
 import { number } from "./lib.js";
 import { setProgress } from "./progress.js";
 
@@ -46,9 +46,11 @@ function take(events) {
         if (value === null) continue;
         meanwhile?.push({ metric, x: event.data.step, y: value });
         const place = places[metric];
+        if (place === null) continue; // counted along, not drawn
         const chart = place && document.getElementById(place.chart);
         if (!chart) later("run-charts", "run-figures");
-        else fresh.set(chart, [...(fresh.get(chart) || []), { series: place.series, x: event.data.step, y: value }]);
+        else if (fresh.has(chart)) fresh.get(chart).push({ series: place.series, x: event.data.step, y: value });
+        else fresh.set(chart, [{ series: place.series, x: event.data.step, y: value }]);
         const figure = document.getElementById(`figure-${metric}`);
         if (figure) figure.textContent = number(value);
       }
@@ -61,8 +63,12 @@ function take(events) {
       later("run-events");
     } else if (event.type === "status") {
       later("run-head", "run-events", "run-outputs");
+      if (event.data.status === "SUCCEEDED") later("run-charts"); // which step was kept is known now
     } else {
       later("run-events");
+      if (event.type === "checkpoint") markStep(event.data.step);
+      if (event.data.about) later("run-settings"); // what it computes with
+      if (event.data.code === "forgetting") later("run-charts"); // where the budget was broken
     }
   }
   for (const [chart, points] of fresh) extendChart(chart, points);
@@ -80,7 +86,8 @@ async function fetchStale() {
   const wanted = [...stale];
   stale.clear();
   if (wanted.includes("run-charts")) meanwhile = [];
-  const html = await fetch(page.dataset.run)
+  // Charts are most of the page's work, and most of what happens does not concern them
+  const html = await fetch(wanted.includes("run-charts") ? page.dataset.run : `${page.dataset.run}?charts=no`)
     .then((answer) => answer.ok && answer.text())
     .catch(() => "");
   refresh = null;

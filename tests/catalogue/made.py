@@ -87,6 +87,18 @@ def adapter(project: Project, base_model: Artifact, data: Artifact, title: str =
     return artifact(project, "adapter", files, facts={"rank": 16}, run=run, role="adapter")
 
 
+def soft_prompt(project: Project, base_model: Artifact, data: Artifact) -> Artifact:
+    run = ended_run(project, "sft_prompt", {"model": base_model, "dataset": data}, title="Prompt tuning: First")
+    files = {"adapter_model.safetensors": uuid.uuid4().bytes * 3, "adapter_config.json": "{}"}
+    return artifact(project, "soft-prompt", files, facts={"virtual_tokens": 20}, run=run, role="adapter")
+
+
+def reward_model(project: Project, base_model: Artifact, data: Artifact) -> Artifact:
+    run = ended_run(project, "reward", {"model": base_model, "dataset": data}, title="Train a reward model: First")
+    files = {"adapter_model.safetensors": uuid.uuid4().bytes * 5, "adapter_config.json": "{}"}
+    return artifact(project, "reward-model", files, facts={"accuracy": 0.8}, run=run, role="adapter")
+
+
 def merged(project: Project, base_model: Artifact, tuned: Artifact) -> Artifact:
     run = ended_run(project, "merge", {"model": base_model, "adapter": tuned}, title="Merge adapter into model: First")
     return artifact(project, "hf-model", {"model.safetensors": uuid.uuid4().bytes, "sub/config.json": "{}"}, run=run, role="model")

@@ -9,8 +9,6 @@ from catalogue.checks import base_models_are_valid
 from catalogue.selectors import chattable
 from projects.models import Project
 from tests.catalogue import made
-from training import presets
-from training.checks import presets_are_valid
 
 
 @pytest.mark.parametrize("content", ["not = [toml", "", '[model.x]\nfamily = "nobody"\n'])
@@ -25,14 +23,6 @@ def test_a_wrong_file_of_base_models_is_an_error_of_the_check(content: str, tmp_
     finally:
         families.load.cache_clear()
     assert error.id == "catalogue.E001"
-
-
-def test_a_preset_that_its_stage_refuses_is_an_error_of_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert presets_are_valid(None) == []
-    wrong = presets.Preset("wrong", "Wrong", "", {"sft": {"epochs": -1}})
-    monkeypatch.setattr(presets, "presets", lambda: {"wrong": wrong})
-    (error,) = presets_are_valid(None)
-    assert "wrong" in error.msg
 
 
 def test_a_projects_models_and_imported_base_models_can_be_chatted_with(project: Project) -> None:

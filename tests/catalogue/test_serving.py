@@ -36,6 +36,15 @@ def test_an_adapters_grant_says_where_its_base_lies(project: Project) -> None:
     }
 
 
+def test_a_soft_prompts_grant_says_where_its_base_lies(project: Project) -> None:
+    base = made.base()
+    soft = made.soft_prompt(project, base, made.dataset(project))
+    endpoint = serving.artifact_endpoint(soft)
+    assert granted(endpoint.token) == {
+        str(soft.pk): {"kind": "soft-prompt", "path": str(artifact_path(soft)), "base": str(artifact_path(base))}
+    }
+
+
 def test_what_is_no_model_is_not_served(project: Project) -> None:
     with pytest.raises(serving.ServingError, match="not a model"):
         serving.artifact_endpoint(made.dataset(project))

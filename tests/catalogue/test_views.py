@@ -13,10 +13,12 @@ from django.urls import reverse
 from catalogue.tree import family_tree
 from curation.models import DatasetVersion
 from evaluation.services import report_take_in
+from playground.selectors import model_label, models_to_talk_to
 from projects import audit
 from projects.models import AuditEvent, Project, User
 from runs.artifacts import artifact_path
 from runs.models import Artifact
+from runs.services import RunError, run_create
 from tests.catalogue import made
 
 ClientFor = Callable[[User], Client]
@@ -46,6 +48,28 @@ def test_the_tree_goes_from_base_to_file(project: Project, family: dict[str, Art
     ]  # fmt: skip
     assert nodes[1].scores["token_f1"] == 0.3
     assert nodes[0].scores["token_f1"] == 0.2
+
+
+def test_a_soft_prompt_stands_below_its_base_and_its_page_says_why_it_cannot_be_merged(
+    project: Project, owner: User, client_for: ClientFor
+) -> None:
+    base, data = made.base(), made.dataset(project)
+    soft = made.soft_prompt(project, base, data)
+    assert [(node.artifact, node.kind) for node in family_tree(project)] == [(base, "Base model"), (soft, "Soft prompt")]
+    page = client_for(owner).get(reverse("catalogue:model", args=[project.slug, soft.pk])).content.decode()
+    assert "cannot be merged" in page and "changes no weight" in page
+    assert "Chat with it" in page
+    assert soft in models_to_talk_to(project)
+    assert model_label(soft).startswith("Soft prompt · First")
+
+
+@pytest.mark.parametrize(("stage", "role"), [("merge", "adapter"), ("quantize", "model")])
+def test_what_writes_weights_takes_no_soft_prompt(project: Project, owner: User, stage: str, role: str) -> None:
+    base = made.base()
+    soft = made.soft_prompt(project, base, made.dataset(project))
+    with pytest.raises(RunError) as raised:
+        run_create(project=project, stage=stage, params={}, inputs={"model": base, role: soft}, by=owner)
+    assert "soft-prompt" in raised.value.fields[role]
 
 
 def test_the_tree_costs_the_same_however_many_models_there_are(
@@ -191,5 +215,5 @@ def test_the_machines_page_costs_the_same_however_many_runs_there_are(
         run = made.ended_run(project, "sft")
         run.status = "QUEUED"
         run.save()
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         client.get(reverse("compute"))

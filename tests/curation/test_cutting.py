@@ -260,9 +260,30 @@ def test_general_data_is_rehearsed_in_the_training_split_alone(project, owner, a
     assert abs(len(rehearsed) / version.counts["train"] - 0.1) < 0.01
     assert version.counts == {**plain.counts, "train": plain.counts["train"] + wanted}
     assert not any(row.get("rehearsal") for split in ("validation", "test") for row in rows(version, split))
-    assert facts(version)["rehearsal"] == {"rows": wanted, "percent": 10}
+    assert facts(version)["rehearsal"] == {"rows": wanted, "percent": 10, "held_out": 0}  # too few to keep some apart
     again = dataset_version_cut(project=project, by=owner, rehearsal=Rehearsal(general, 10))
     assert again.sha256 == version.sha256 != plain.sha256
+
+
+def test_of_much_general_data_some_is_kept_apart_to_look_at(project, owner, approved, general, make_pair):
+    more = [make_pair(f"Another general question {number}?", f"Another answer {number}.") for number in range(18)]
+    PairTag.objects.bulk_create(PairTag(pair=pair, tag=general) for pair in more)
+    plain = dataset_version_cut(project=project, by=owner)
+    version = dataset_version_cut(project=project, by=owner, rehearsal=Rehearsal(general, 10))
+    apart = [row for row in rows(version, "validation") if row.get("rehearsal")]
+    assert len(apart) == facts(version)["rehearsal"]["held_out"] == 12  # a quarter of 48
+    assert version.counts["validation"] == plain.counts["validation"] + 12 == len(rows(version, "validation"))
+    trained_on = {row["id"] for row in rows(version, "train") if row.get("rehearsal")}
+    assert len(trained_on) == version.rehearsal == round(plain.counts["train"] / 9)
+    assert not trained_on & {row["id"] for row in apart} and not any(row.get("rehearsal") for row in rows(version, "test"))
+
+
+def test_general_data_kept_apart_is_not_trained_on_under_another_name(project, owner, approved, general, make_pair):
+    more = [make_pair(f"Another general question {number}?", f"Another answer {number}.") for number in range(18)]
+    PairTag.objects.bulk_create(PairTag(pair=pair, tag=general) for pair in more)
+    Pair.objects.filter(tags=general).update(question_hash=more[0].question_hash)  # all ask the same
+    with pytest.raises(DatasetError, match="can be rehearsed"):
+        dataset_version_cut(project=project, by=owner, rehearsal=Rehearsal(general, 10))
 
 
 def test_general_data_that_asks_a_test_question_or_was_rejected_is_not_rehearsed(project, owner, approved, general):

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from catalogue.selectors import base_models
 from curation.models import DatasetVersion, Pair, PairStatus, PairTag, SavedFilter
 from curation.services import dataset_version_cut
 from curation.services.exporting import EXPORTS
@@ -16,6 +17,7 @@ from curation.services.tagging import tags_ensure
 from engine.lib.pair_formats import FORMATS
 from projects.models import AuditEvent
 from runs.artifacts import artifact_erase
+from runs.models import Run
 from tests.curation.conftest import report_of
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +87,31 @@ def test_general_data_is_chosen_by_its_tag(client_for, engineer, project, to, ap
     client_for(engineer).post(to("dataset_cut"), asked | {"rehearsal_tag": tag.pk})
     assert DatasetVersion.objects.get().rehearsal > 5
     assert "for rehearsal (10% asked for)" in text_of(client_for(engineer).get(to("dataset", 1)))
+
+
+def test_where_there_is_general_data_a_fifth_is_offered(client_for, engineer, project, to, approved, make_pair):
+    plain = client_for(engineer).get(to("datasets")).context["form"]
+    assert plain["rehearsal_percent"].value() == 0
+    tag = tags_ensure(project=project, names=["general"])["general"]
+    PairTag.objects.create(pair=make_pair("General?"), tag=tag)
+    form = client_for(engineer).get(to("datasets")).context["form"]
+    assert (form["rehearsal_percent"].value(), form["rehearsal_tag"].value()) == (20, str(tag.pk))
+    assert "rehearsal_model" not in form.fields
+
+
+def test_a_base_model_writes_general_data_at_one_click(client_for, engineer, project, to, approved):
+    state = next(state for state in base_models() if state.here)
+    page = text_of(client_for(engineer).get(to("datasets")))
+    assert "Have it write general data" in page and state.name in page
+    response = client_for(engineer).post(to("dataset_rehearsal"), {"rehearsal_model": state.key})
+    run = Run.objects.get(stage="make_rehearsal")
+    assert response.url == run.get_absolute_url() and run.created_by == engineer
+    assert run.inputs.get().role == "model"
+
+
+def test_general_data_by_a_model_that_is_not_there_is_refused_in_words(client_for, engineer, project, to, approved):
+    response = client_for(engineer).post(to("dataset_rehearsal"), {"rehearsal_model": "nobody"}, follow=True)
+    assert "There is no base model" in text_of(response) and not Run.objects.filter(stage="make_rehearsal").exists()
 
 
 def test_only_an_owner_is_asked_for_a_reason_where_the_gate_failed(client_for, engineer, owner, project, to, approved):

@@ -1,18 +1,22 @@
 """Annotating what a filter of the table finds: only that, and only what is theirs to answer anyway."""
 
+import random
 from urllib.parse import urlencode
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from curation.filters import Condition, Group, filter_text
-from curation.models import Claim, Pair, PairStatus, Response, ResponseState, Tag
+from curation.models import Claim, Pair, PairStatus, PairTag, Response, ResponseState, Tag
 from curation.query import Query
 from curation.selectors.pairs import pairs_of
-from curation.services.assigning import pairs_assign
+from curation.services.assigning import pairs_assign, tag_assign
 from curation.services.collecting import response_begin, response_next
+from curation.services.responding import Said, response_skip
+from projects.models import Membership
+from tests.conftest import person
 from tests.curation.test_annotate import form_of
 from tests.curation.test_collecting import answer, go_away, wanted
 
@@ -73,6 +77,50 @@ def test_what_is_another_s_to_answer_or_decided_or_full_is_passed_over(project, 
     assert response_next(project=project, by=reviewer, within=pumps()).pair_id == four[1].pk
     answer(Response.objects.get(pair=four[1]))
     assert response_next(project=project, by=reviewer, within=pumps()) is None  # who is assigned something works on that alone
+
+
+@pytest.mark.parametrize("overlap", [1, 3])
+def test_within_all_pairs_everybody_gets_what_the_whole_queue_gives_them(project, owner, make_pair, overlap):
+    """Both ways to the next pair obey the same rules, whatever happened before."""
+    dice, people = random.Random(overlap), [person(name) for name in ("ada", "ben", "cleo")]
+    for user in people:
+        Membership.objects.create(project=project, user=user, role="annotator")
+    wanted(project, owner, overlap)
+    tag = Tag.objects.create(project=project, name="safety")
+    for number in range(10):
+        pair = make_pair(f"Question {number}?", responses_left=overlap)
+        if number % 3 == 0:
+            PairTag.objects.create(pair=pair, tag=tag)
+    given = 0
+    for step in range(60):
+        if step == 30:
+            tag_assign(project=project, by=owner, to=people[2], tag=tag)
+        for user in people:
+            got = would_get(project, user, None)
+            assert would_get(project, user, Pair.objects.filter(project=project)) == got, f"{user} after {step} steps"
+            given += got is not None
+        user = dice.choice(people)
+        response = response_next(project=project, by=user)
+        action = dice.choice(["answer", "answer", "skip", "leave", "go away", "send back"])
+        if action == "go away":
+            go_away(user)
+        elif action == "send back":
+            Pair.objects.filter(pk=dice.choice(list(Pair.objects.values_list("pk", flat=True)))).update(status=PairStatus.CHANGES)
+        elif response and action == "leave":
+            response_next(project=project, by=user, leaving=response)
+        elif response and action == "skip":
+            response_skip(response=response, said=Said("", ""), revision=response.revision)
+        elif response:
+            answer(response)
+    assert given > 60
+
+
+def would_get(project, user, within):
+    """The pair that would be given out next; nothing is."""
+    with transaction.atomic():
+        response = response_next(project=project, by=user, within=within)
+        transaction.set_rollback(True)
+    return response and response.pair_id
 
 
 def test_the_filter_travels_from_the_table_through_every_step(client_for, annotator, four, to):

@@ -11,6 +11,7 @@ PAGES = {
     "new project": "/new/",
     "compute": "/compute/",
     "people": "/people/",
+    "notifications": "/notifications/",
     "account": "/account/",
     "password": "/account/password/",
     "plan": "/p/{slug}/plan/",
@@ -57,6 +58,7 @@ PAGES = {
     "rerun": "/p/{slug}/runs/{sft}/rerun/",
     "start training": "/p/{slug}/training/start/",
     "compare runs": "/p/{slug}/training/compare/",
+    "sweep": "/p/{swept}/training/sweeps/{sweep}/",
     "models": "/p/{slug}/models/",
     "model": "/p/{slug}/models/{gguf}/",
     "evaluate": "/p/{slug}/evaluate/",
@@ -85,11 +87,12 @@ GONE = ("used link", "lost invitation")
 # addresses that answer GET with something else, by why nobody looks at them as a page
 NO_PAGES = {
     "an answer for machines": "healthz",
-    "a part that its page fetches": "running compute_workers curation:chores curation:team_agreement curation:dataset_checks",
-    "leads on to a page": "projects:home curation:pairs_review",
+    "a part that its page fetches": """running notification_bell runs:queue compute_workers
+        curation:chores curation:team_agreement curation:dataset_checks""",
+    "leads on to a page": "projects:home notification_open curation:pairs_review",
     "a file or a text": """retrieval:file retrieval:export curation:import_errors curation:chore_file curation:dataset_download
-        curation:dataset_card curation:dataset_zip curation:dataset_export runs:log runs:events catalogue:card_file catalogue:download
-        evaluation:report_file evaluation:answers_file""",
+        curation:dataset_card curation:dataset_zip curation:dataset_export runs:log runs:events runs:metrics
+        catalogue:card_file catalogue:download evaluation:report_file evaluation:answers_file""",
 }
 
 # what the braces may stand for, where only the shape of an address matters
@@ -111,6 +114,7 @@ from projects.models import Endpoint, Project, User
 from retrieval.citations import citation_url
 from retrieval.models import Document
 from runs.models import Run
+from training.models import Sweep
 
 owner = User.objects.filter(is_superuser=True).order_by("pk").first()
 project = Project.objects.filter(memberships__user=owner).order_by("pk").first()
@@ -146,6 +150,7 @@ answer = {
     **key(latest(Endpoint), slug="asked", pk="endpoint"),
     **key(latest(PairImport), slug="imported", pk="import"),
     **key(latest(Run, stage="generate_pairs", params__preview=True), slug="wrote", pk="preview"),
+    **key(latest(Sweep), slug="swept", pk="sweep"),
     **key(quality, slug="checked", pk="quality", check=found.check_key if found else "duplicates"),
     **({"compared": compared.project.slug, "newer": compared.number, "older": compared.number - 1} if compared else {}),
     **(key(mine.pair, slug="annotated", pk="begun") if mine else {}),
@@ -164,7 +169,7 @@ from playground.services import feedback_give
 from projects.services import project_create
 from tests import one_of_each as one
 lacking = {"endpoint": one.endpoint, "import": one.pair_import, "preview": one.preview, "quality": one.quality_report,
-    "newer": one.compared, "begun": one.begun_pair}
+    "newer": one.compared, "begun": one.begun_pair, "sweep": one.sweep}
 lacking = [make for name, make in lacking.items() if name not in answer]
 for number, make in enumerate(lacking):
     make(project_create(name=f"One of each, {number + 1}", by=owner), owner)

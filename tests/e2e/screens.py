@@ -2,6 +2,7 @@
 
 ``python -m tests.e2e.screens [PAGE ...]``: of every page, or of those named, for people to look at, into STUDIO_HOME/screens/.
 ``python -m tests.e2e.screens --readme``: docs/images/run.png, the run page of the demo's training.
+``python -m tests.e2e.screens --live``: docs/images/live-*.png, the page of the training that is running now.
 """
 
 import os
@@ -10,6 +11,8 @@ import sys
 import uuid
 from contextlib import closing
 from pathlib import Path
+
+from playwright.sync_api import expect
 
 from tests.e2e.browser import Watch, chromium, sign_in
 from tests.e2e.pages import LOOK, PAGES, addresses
@@ -20,38 +23,48 @@ HOME = Path(os.environ.get("STUDIO_HOME", ROOT / "var"))
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 
 
-def first_training(home: Path) -> str:
-    """The address of the run page of the first training that succeeded."""
+def training(home: Path, status: str) -> str:
+    """The address of the run page of the first training that ``status`` is true of."""
     query = (
         "SELECT slug, runs_run.id FROM runs_run JOIN projects_project ON projects_project.id = runs_run.project_id "
-        "WHERE stage = 'sft' AND status = 'SUCCEEDED' ORDER BY runs_run.created_at LIMIT 1"
+        "WHERE stage = 'sft' AND status = ? ORDER BY runs_run.created_at LIMIT 1"
     )
     with closing(sqlite3.connect(f"file:{home / 'studio.sqlite3'}?mode=ro", uri=True)) as line:
-        found = line.execute(query).fetchone()
+        found = line.execute(query, [status]).fetchone()
     if found is None:
-        sys.exit(f"No training has succeeded in {home} yet: run ./studio demo first.")
+        sys.exit(f"No training is {status} in {home}.")
     return f"/p/{found[0]}/runs/{uuid.UUID(found[1])}/"
 
 
-def make_readme_picture(home: Path, target: Path) -> None:
-    """The run page of a finished training, 1440 pixels wide and light."""
-    link, address = new_sign_in_link(home), first_training(home)
+def picture_run(
+    home: Path, address: str, target: Path, *, size: tuple[int, int] = (1440, 1000), scheme: str = "light", whole: bool = False
+) -> None:
+    """The run page at ``address`` once its charts are drawn, into ``target``; with ``whole`` down to its end."""
+    link = new_sign_in_link(home)
     with chromium() as browser:
-        context = browser.new_context(base_url=link.split("/sign-in/")[0], viewport={"width": 1440, "height": 1000}, color_scheme="light")
+        viewport = {"width": size[0], "height": size[1]}
+        context = browser.new_context(base_url=link.split("/sign-in/")[0], viewport=viewport, color_scheme=scheme)
         page = context.new_page()
         sign_in(page, link)
         page.goto(address)
-        page.wait_for_load_state("networkidle")
-        page.wait_for_function("document.querySelector('.chart-plot .plot-container') && !document.querySelector('.chart-plot .bone')")
-        page.wait_for_timeout(500)
+        expect(page.locator(".chart-plot .plot-container").first).to_be_visible()
+        expect(page.locator(".chart-plot .bone")).to_have_count(0)
+        page.wait_for_timeout(1500)
         target.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=target)
+        page.screenshot(path=target, full_page=whole)
     print(target)
 
 
 def main(wanted: list[str]) -> int:
+    images = ROOT / "docs" / "images"
     if wanted == ["--readme"]:
-        make_readme_picture(HOME, ROOT / "docs" / "images" / "run.png")
+        picture_run(HOME, training(HOME, "SUCCEEDED"), images / "run.png")
+        return 0
+    if wanted == ["--live"]:
+        running = training(HOME, "RUNNING")
+        picture_run(HOME, running, images / "live-light.png", whole=True)
+        picture_run(HOME, running, images / "live-dark.png", scheme="dark")
+        picture_run(HOME, running, images / "live-narrow.png", size=SIZES["narrow"])
         return 0
     link = new_sign_in_link(HOME)
     origin = link.split("/sign-in/")[0]

@@ -44,7 +44,7 @@ ANSWERS = (
 )
 CALLERS = ("Alma", "Bruno", "Clara", "Dario", "Elena", "Fritz", "Greta", "Hugo")
 BETTER = "The customer pays for sending goods back, unless they arrived damaged."
-QUICK = {"sft-max_steps": 4, "sft-epochs": 1, "sft-batch_size": 2, "sft-max_length": 128, "sft-eval_rows": 2}
+QUICK = {"sft-max_steps": 4, "sft-epochs": 1, "sft-batch_size": 2, "sft-max_length": 128, "sft-eval_rows": 2, "sft-general_rows": 0}
 
 SETUP = """
 from projects.models import Membership, Project, User

@@ -5,6 +5,7 @@ The tests are the steps of one journey, in order; when one fails, those after it
 
 import base64
 import hashlib
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -30,8 +31,12 @@ NOT_A_PDF = "minutes.pdf"
 STEPS = 120
 QUICK = {  # of the form's fields: small enough for a test, long enough to be watched, stopped and resumed
     "sft-max_steps": STEPS, "sft-epochs": 50, "sft-batch_size": 4, "sft-max_length": 256,
-    "sft-checkpoint_every": 5, "sft-eval_every": 20, "sft-eval_rows": 4,
+    "sft-checkpoint_every": 5, "sft-eval_every": 20, "sft-eval_rows": 4, "sft-general_rows": 2,
     "evaluate-answer_rows": 4, "evaluate-max_new_tokens": 24, "evaluate-general_questions": 8, "evaluate-test_rows": 12,
+}  # fmt: skip
+DRAWN = {  # chart and line → metric
+    ("loss", "Training"): "train_loss", ("loss", "Validation"): "eval_loss", ("speed", "That carry loss"): "tokens_per_second",
+    ("learning-rate", "Learning rate"): "learning_rate",
 }  # fmt: skip
 QUESTION = "What does the nonlocal statement do?"
 READING, TRAINING, FINISHING = 300_000, 420_000, 600_000  # milliseconds, for a machine that others use as well
@@ -69,10 +74,13 @@ class Journey:
     def status_of(self, run_id: str) -> str:
         return str(self.one("SELECT status FROM runs_run WHERE id = ?", run_id.replace("-", "")))
 
+    def curve(self, metric: str) -> list[tuple[float, float]]:
+        """A metric as the database has it: one value a step, of the latest attempt."""
+        query = "SELECT step, value FROM runs_metricpoint WHERE run_id = ? AND metric = ? ORDER BY attempt"
+        return sorted(dict(self.studio.rows(query, self.run_hex(), metric)).items())
+
     def losses(self) -> list[tuple[float, float]]:
-        """The training loss as the database has it: one value a step, of the latest attempt."""
-        query = "SELECT step, value FROM runs_metricpoint WHERE run_id = ? AND metric = 'train_loss' ORDER BY attempt"
-        return sorted(dict(self.studio.rows(query, self.run_hex())).items())
+        return self.curve("train_loss")
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +107,13 @@ def eventually(true: Callable[[], bool], milliseconds: float, otherwise: str) ->
     while not true():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.2)
+
+
+def at_some_moment(journey: Journey) -> None:
+    """Wait for anything up to a second, which is more than a step takes; what it was is printed where the test fails."""
+    pause = random.uniform(0, 1000)
+    print(f"killed after {pause:.0f} ms, at step {len(journey.losses())}")
+    journey.page.wait_for_timeout(pause)
 
 
 def status(page: Page) -> Locator:
@@ -301,6 +316,7 @@ def test_training_starts_from_the_form_and_its_curve_grows_without_a_reload(jour
     grows(page, grows(page, 0))
     assert page.evaluate("window.neverReloaded") is True
     expect(page.locator("#run-progress")).to_contain_text("steps")
+    expect(page.locator("#run-progress [data-progress-left]")).to_contain_text("left")
 
 
 def test_stop_and_keep_saves_what_was_learnt(journey: Journey) -> None:
@@ -333,6 +349,7 @@ def test_it_resumes_from_there_and_a_reload_and_a_second_tab_show_the_whole_curv
 
 def test_a_killed_web_server_comes_back_and_the_open_page_misses_nothing(journey: Journey) -> None:
     journey.watch.excused = CONNECTION_LOST
+    at_some_moment(journey)
     drawn = len(points(journey.page, "loss", "Training"))
     journey.page.evaluate("window.neverReloaded = true")
     journey.studio.kill("web")
@@ -356,6 +373,7 @@ def test_a_killed_worker_is_followed_by_another_that_watches_on(journey: Journey
 
 def test_a_killed_redis_comes_back_and_the_training_succeeds(journey: Journey) -> None:
     assert journey.status_of(journey.run_id) == "RUNNING", "The training ended before Redis could be killed: it has too few steps"
+    at_some_moment(journey)
     journey.studio.kill("redis")
     for tab in journey.tabs:
         expect(status(tab)).to_have_text("Succeeded", timeout=TRAINING)
@@ -365,13 +383,16 @@ def test_a_killed_redis_comes_back_and_the_training_succeeds(journey: Journey) -
 
 
 def test_every_tab_shows_every_point_once_and_as_the_database_has_it(journey: Journey) -> None:
-    kept = journey.losses()
-    assert [step for step, _ in kept] == list(range(1, STEPS + 1))
-    for tab in journey.tabs:
-        eventually(lambda tab=tab: len(points(tab, "loss", "Training")) >= STEPS, 20_000, "The tab lacks points")  # type: ignore[misc]
-        drawn = points(tab, "loss", "Training")
-        assert [step for step, _ in drawn] == [step for step, _ in kept]
-        assert dict(drawn) == pytest.approx(dict(kept))
+    assert [step for step, _ in journey.losses()] == list(range(1, STEPS + 1))
+    for (chart, series), metric in DRAWN.items():
+        kept = journey.curve(metric)
+        assert len(kept) >= STEPS // int(QUICK["sft-eval_every"])
+        for tab in journey.tabs:
+            lacks = f"The tab lacks points of {series}"
+            eventually(lambda: len(points(tab, chart, series)) >= len(kept), 20_000, lacks)  # noqa: B023 (called at once)
+            drawn = points(tab, chart, series)
+            assert [step for step, _ in drawn] == [step for step, _ in kept]
+            assert dict(drawn) == pytest.approx(dict(kept))
     journey.tabs.pop().close()
 
 

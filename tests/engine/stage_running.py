@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the stages do themselv
 ROOT = Path(__file__).resolve().parents[2]
 FOUR_STEPS = {
     "max_steps": 4, "epochs": 3, "batch_size": 2, "gradient_accumulation": 2, "dropout": 0.1, "eval_every": 2, "checkpoint_every": 2,
-    "warmup_ratio": 0.0,
+    "warmup_ratio": 0.0, "general_rows": 2,
 }  # fmt: skip
 
 

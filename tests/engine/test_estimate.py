@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.estimate import Needs, eval_every, lora_parameters, sft, speed, steps_of
+from engine.estimate import LORA, Needs, Work, eval_every, lora_parameters, speed, steps_of, training
+from engine.lib.training.rewarded import RewardedParams
 from engine.stages.sft import Params
 
 SMALL = 134_515_008  # SmolLM2-135M
@@ -14,9 +15,9 @@ SMALL = 134_515_008  # SmolLM2-135M
 
 def needs(parameters: int = SMALL, **changes: Any) -> Needs:
     """Of a training on 400 pairs of 100 tokens each on two cores; ``changes`` are settings of the stage, or arguments."""
-    facts = {"pairs": 400, "validation": 40, "tokens": 40_000, "longest": 200, "tokens_per_second": 350.0, "bf16": True}
+    facts = {"pairs": 400, "validation": 40, "tokens": 40_000, "longest": 200, "tokens_per_second": 350.0, "bf16": True, "work": LORA}
     arguments = facts | {name: changes.pop(name) for name in facts if name in changes}
-    return sft(Params(**changes), parameters=parameters, **arguments)
+    return training(Params(**changes), parameters=parameters, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,11 @@ def needs(parameters: int = SMALL, **changes: Any) -> Needs:
 )
 def test_steps_are_counted_in_whole_batches(settings: dict[str, Any], one_pass: int, whole: int) -> None:
     assert steps_of(260, Params(**settings)) == (one_pass, whole)
+
+
+def test_questions_that_do_not_fill_a_batch_are_not_counted() -> None:
+    assert steps_of(11, RewardedParams(batch_size=4, gradient_accumulation=1)) == (2, 2)
+    assert steps_of(11, RewardedParams(batch_size=4, gradient_accumulation=2, epochs=3)) == (1, 3)
 
 
 def test_without_pairs_there_are_no_steps_and_no_tokens() -> None:
@@ -82,6 +88,12 @@ LARGER: list[Callable[[], tuple[Needs, Needs]]] = [
     lambda: (needs(longest=100), needs(longest=1000)),
     lambda: (needs(rank=8), needs(rank=256)),
     lambda: (needs(), needs(bf16=False)),
+    lambda: (needs(work=Work(bits=4)), needs(work=Work(bits=8))),
+    lambda: (needs(work=Work(bits=8)), needs()),
+    lambda: (needs(), needs(work=Work(answers=2, reference=True))),
+    lambda: (needs(), needs(work=Work(teacher=10 * SMALL))),
+    lambda: (needs(), needs(work=Work(everything=True))),
+    lambda: (needs(optimizer="adamw_8bit"), needs()),
 ]
 
 
@@ -110,3 +122,23 @@ def test_what_computes_slower_takes_longer() -> None:
     assert speed(SMALL, cores=2, recomputing=True) == pytest.approx(fast / 1.33)
     assert speed(SMALL, cores=2, gpus=1) > 50 * fast
     assert math.isfinite(speed(0, cores=0))
+
+
+def test_training_everything_holds_each_weight_and_what_the_optimiser_keeps_of_it() -> None:
+    more = needs(work=Work(everything=True)).memory - needs().memory
+    assert more == pytest.approx(16 * SMALL, rel=0.1)  # fp32 copy, gradient, two moments
+    assert needs(work=Work(everything=True)).disk - needs().disk == pytest.approx(40 * SMALL, rel=0.1)
+
+
+def test_in_8_bits_what_the_optimiser_remembers_takes_a_quarter() -> None:
+    everything = Work(everything=True)
+    assert needs(work=everything).memory - needs(work=everything, optimizer="adamw_8bit").memory == pytest.approx(6 * SMALL, rel=0.01)
+
+
+def test_every_method_takes_the_time_of_its_arithmetic() -> None:
+    lora = speed(SMALL, cores=2)
+    assert speed(SMALL, cores=2, work=Work(everything=True)) == pytest.approx(lora * 4 / 6)
+    assert speed(SMALL, cores=2, work=Work(reference=True)) == pytest.approx(lora * 4 / 6)
+    assert speed(SMALL, cores=2, work=Work(teacher=3 * SMALL)) == pytest.approx(lora * 4 / 10)
+    assert speed(SMALL, cores=2, work=Work(bits=4)) < lora
+    assert needs(work=Work(answers=2)).tokens == 2 * needs().tokens

@@ -4,6 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from engine.exits import InputError
+from engine.stages.evaluate import check_same_words
 from tests.engine.stage_running import Outcome
 
 QUICK = {"test_rows": 6, "answer_rows": 2, "general_questions": 4, "max_new_tokens": 8}
@@ -41,6 +45,32 @@ def test_it_scores_a_model_alone(engine_run: Callable, base_model: Path, topics:
     assert report["tuned"] is None
     assert report["gain"] is None
     assert report["base"]["perplexity"]["value"] > 1
+
+
+def test_it_compares_a_whole_model_with_its_base_one_after_the_other(
+    trained: Outcome, engine_run: Callable, base_model: Path, topics: Path
+) -> None:
+    whole = engine_run("merge", {}, {"model": base_model, "adapter": trained.output("adapter")}).output("model")
+    quick = QUICK | {"answer_rows": 1, "general_questions": 2}
+    outcome = engine_run("evaluate", quick, {"model": whole, "base": base_model, "dataset": topics})
+    report = json.loads((outcome.output("report") / "report.json").read_text())
+    assert report["gain"]["loss"]["low"] > 0
+    assert report["tuned"]["loss"]["value"] < report["base"]["loss"]["value"]
+    names = [data["name"] for data in outcome.of("phase")]
+    assert names[:2] == ["load", "base_loss"] and names[5:7] == ["load_tuned", "tuned_loss"]
+
+
+def test_it_refuses_a_base_of_another_vocabulary() -> None:
+    class Words:
+        def __init__(self, *words: str) -> None:
+            self.words = words
+
+        def get_vocab(self) -> dict[str, int]:
+            return {word: at for at, word in enumerate(self.words)}
+
+    check_same_words(Words("a", "b"), Words("a", "b"))
+    with pytest.raises(InputError, match="different tokens"):
+        check_same_words(Words("a", "b"), Words("b", "a"))
 
 
 def test_it_refuses_a_dataset_without_test_pairs(engine_run: Callable, base_model: Path, dataset_of: Callable) -> None:

@@ -8,7 +8,7 @@ import pytest
 from engine import manifest
 from engine.exits import InputError
 from engine.lib import parity
-from engine.stages.merge import check_same
+from engine.lib.merging import check_same
 from tests.engine.stage_running import Outcome
 
 

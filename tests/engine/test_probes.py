@@ -1,10 +1,13 @@
 """What the machine says of itself, even when it says it badly."""
 
+import ctypes
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -35,6 +38,12 @@ def test_a_gpu_that_shares_the_machines_memory_has_all_of_it(nvidia_smi: Callabl
     assert probes.gpus.__wrapped__() == [{"name": "NVIDIA GB10", "memory_bytes": probes.memory()["total"]}]
 
 
+@pytest.mark.parametrize(("says", "found"), [("echo 7.5; echo 8.6", (7, 5)), ("echo 'Field \"compute_cap\" is not valid'; exit 2", (0, 0))])
+def test_what_a_gpu_can_compute_is_told_by_its_driver(nvidia_smi: Callable[[str], None], says: str, found: tuple[int, int]) -> None:
+    nvidia_smi(says)
+    assert probes.compute_capability.__wrapped__() == found
+
+
 def test_a_driver_that_does_not_answer_is_no_gpu(nvidia_smi: Callable[[str], None]) -> None:
     nvidia_smi("echo 'Failed to initialize NVML: Driver mismatch, versions differ'; exit 18")
     assert probes.gpus.__wrapped__() == []
@@ -63,8 +72,43 @@ def test_a_run_computes_on_a_gpu_only_when_its_torch_can(
     assert run.device() == said
 
 
+def test_packages_that_are_not_installed_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "OPTIONAL", ("bitsandbytes", "no-such-package"))
+    assert probes.packages.__wrapped__() == {"bitsandbytes": version("bitsandbytes")}
+
+
+class Driver:
+    """Stands in for NVIDIA's library: one GPU, 63 percent busy. Calls that succeed return 0."""
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: bytes, handle: Any) -> int:
+        handle._obj.value = 7
+        return 0 if uuid == b"GPU-1" else 6
+
+    def nvmlDeviceGetUtilizationRates(self, handle: ctypes.c_void_p, found: Any) -> int:
+        found._obj.gpu, found._obj.memory = 63, 5
+        return 0 if handle.value == 7 else 2
+
+
+def test_the_driver_says_how_busy_a_gpu_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "_nvml", Driver)
+    assert (probes.gpu_utilisation("GPU-1"), probes.gpu_utilisation("GPU-2")) == (63.0, None)
+
+
+@pytest.mark.parametrize("library", [None, SimpleNamespace(nvmlInit_v2=lambda: 9)])
+def test_without_a_driver_that_answers_it_is_not_known_how_busy_a_gpu_is(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> Any:
+        if library is None:
+            raise OSError(f"{name}: cannot open shared object file")
+        return library
+
+    monkeypatch.setattr(probes.ctypes, "CDLL", load)
+    monkeypatch.setattr(probes, "_nvml", probes._nvml.__wrapped__)
+    assert probes.gpu_utilisation("GPU-1") is None
+
+
 def test_what_the_launcher_asks_needs_nothing_installed() -> None:
-    code = "from engine import probes; probes.total_memory(), probes.cores(), probes.gpus(), probes.torch_has_cuda()"
+    asked = "total_memory cores gpus torch_has_cuda packages"
+    code = f"from engine import probes; [getattr(probes, name)() for name in '{asked}'.split()]"
     assert subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT).returncode == 0
 
 

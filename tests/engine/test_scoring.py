@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.lib import batches, bootstrap, chat_rows, mmlu, models, overlap
+from engine.lib.training.settings import LoraParams
 
 
 def test_loss_and_gradient_are_those_of_the_whole_model(base_model: Path, topics: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +20,7 @@ def test_loss_and_gradient_are_those_of_the_whole_model(base_model: Path, topics
     tokenizer = models.load_tokenizer(base_model)
     rows, _ = chat_rows.encode(chat_rows.read_split(topics, "test"), tokenizer, 512)
     model = models.load_model(base_model, dtype=torch.float32)
-    model = adapters.attach_lora(model, rank=4, alpha=8, dropout=0.0, target="attention")
+    model = adapters.attach_lora(model, LoraParams(rank=4, alpha=8, target="attention"))
     probe = next(p for n, p in model.named_parameters() if "layers.20.self_attn.v_proj.lora_B" in n)
     batch = batches.collate(rows[:2], tokenizer.pad_token_id)
     ours = scoring.backward_on_answers(model, batch, 1 / len(batch.targets)) / len(batch.targets)

@@ -11,8 +11,8 @@ from engine import events, manifest
 from engine.context import Context
 from engine.exits import InputError
 from engine.lib import chat_rows
+from engine.lib.training import data, settings
 from engine.spec import Spec
-from engine.stages import sft
 from tests.engine.stage_running import FOUR_STEPS, Outcome, engine_start
 
 
@@ -21,7 +21,8 @@ def test_it_learns_and_tells_how_it_goes(trained: Outcome) -> None:
     assert sorted(losses) == [1, 2, 3, 4]
     assert sorted(evals) == [0, 2, 4]
     assert evals[4] < evals[0]
-    for name in ("learning_rate", "tokens_per_second", "all_tokens_per_second", "grad_norm", "memory_bytes"):
+    assert sorted(trained.metric("general_loss")) == [0, 2, 4]
+    for name in ("learning_rate", "tokens_per_second", "all_tokens_per_second", "grad_norm", "memory_bytes", "utilisation"):
         assert all(value > 0 for value in trained.metric(name).values())
     assert [sample["title"] for sample in trained.of("sample")] == ["Before training", "After step 2", "After step 4"]
     assert trained.of("progress")[-1]["done"] == trained.of("progress")[-1]["total"] == 4
@@ -97,7 +98,7 @@ def test_it_refuses_pairs_of_which_none_can_teach(
     inputs = {"model": str(base_model), "dataset": str(dataset_of(train=[pair] * 9))}
     context = Context(tmp_path, Spec(stage="sft", inputs=inputs), events.EventWriter(tmp_path))
     with pytest.raises(InputError) as raised:
-        sft.read_pairs(context, sft.Params(max_length=64), models.load_tokenizer(base_model))
+        data.read_pairs(context, settings.LoopParams(max_length=64), models.load_tokenizer(base_model))
     assert raised.value.code == "no_usable_pairs"
     assert f"{kind}: 9" in raised.value.message
     assert [warning["code"] for warning in Outcome(20, tmp_path).of("warning")] == [kind]
@@ -115,25 +116,3 @@ def test_it_names_the_rows_it_leaves_out_or_cuts(base_model: Path, dataset_of: C
     assert {w["code"]: w["where"] for w in warnings} == {
         "empty_answer": "train.jsonl, row 2", "no_room": "train.jsonl, row 3", "answer_cut": "train.jsonl, row 4",
     }  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("bad", [float("inf"), float("nan")])
-def test_a_step_whose_gradient_is_no_number_leaves_the_weights_as_they_were(bad: float) -> None:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from engine.lib import adapters, batches
-
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 50}
-    model = adapters.attach_lora(LlamaForCausalLM(LlamaConfig(**sizes)), rank=2, alpha=4, dropout=0.0, target="attention")
-    masters = adapters.Fp32Masters(model)
-    before = {name: weight.detach().clone() for name, weight in masters.weights.items()}
-    optimizer = torch.optim.AdamW(masters.parameters())
-    row = chat_rows.Encoded(chat_rows.Row("x", [], "train", 1), [3, 4, 5, 6], [False, False, True, True])
-    probe = next(p for name, p in model.named_parameters() if p.requires_grad and "lora_B" in name)
-    probe.register_hook(lambda gradient: gradient * bad)
-    with pytest.raises(InputError, match="gradient became") as raised:
-        sft.train_step(model, masters, optimizer, [batches.collate([row], 0)], rate=0.1, clip=1.0, number=7)
-    assert raised.value.code == "diverged" and "step 7" in raised.value.message
-    assert all(torch.equal(weight, before[name]) for name, weight in masters.weights.items())

@@ -186,6 +186,16 @@ def test_steps_only_use_stages_and_parameters_that_exist():
             registry.get(step["stage"]).params.model_validate(step["params"])
 
 
+def test_on_a_small_card_the_model_is_trained_in_4_bits():
+    from engine import registry
+
+    result = recommend(**{**CALM, "behaviour": "reasoning", "hardware": "gpu_4"})
+    trained = next(step for step in result.steps if step["stage"].startswith("sft"))
+    settings = registry.get(trained["stage"]).params.model_validate(trained["params"])
+    assert (trained["stage"], settings.bits, settings.rank) == ("sft_qlora", "nf4", 32)
+    assert not result.not_yet
+
+
 def test_a_recommended_step_without_its_stage_says_so():
     from engine import registry
 

@@ -19,6 +19,7 @@ from runs.artifacts import artifact_register
 from runs.models import Artifact, Run
 from runs.services import run_create
 from tests.materials import ROOT, base_model_folder, write_chunks, write_dataset
+from tests.s3 import s3_server
 
 TRAINING = {
     "batch_size": 4,
@@ -29,7 +30,15 @@ TRAINING = {
     "max_steps": 16,
     "epochs": 4,
     "rank": 4,
+    "general_rows": 0,
 }
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str]]:
+    """A real S3 server; the variables by which a client reaches it."""
+    with s3_server() as variables:
+        yield variables
 
 
 @pytest.fixture

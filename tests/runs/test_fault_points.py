@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = re.compile(r"fault\(\s*\"([a-z_.]+)\"")
-TESTS = ["tests/runs/test_supervising.py", "tests/retrieval/test_taking_in.py"]
+TESTS = ["tests/runs/test_supervising.py", "tests/runs/test_artifact_store.py", "tests/retrieval/test_taking_in.py"]
 
 
 def test_every_fault_point_in_the_code_has_a_test_that_dies_there() -> None:

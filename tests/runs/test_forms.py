@@ -90,3 +90,11 @@ def test_what_was_typed_comes_before_the_default() -> None:
     assert form.is_valid()
     chosen = STAGES["sft"].params(**params_from(form))
     assert (chosen.rank, chosen.max_steps) == (8, 20)  # type: ignore[attr-defined]
+
+
+def test_lines_typed_in_a_browser_are_lines_like_any_other() -> None:
+    form = params_form(STAGES["grpo"], as_sent(params_form(STAGES["grpo"]), pattern="Answer: .+\r\nSource: .+"))
+    assert form.is_valid()
+    assert params_from(form)["pattern"] == "Answer: .+\nSource: .+"
+    longest = params_form(STAGES["grpo"], as_sent(params_form(STAGES["grpo"]), pattern="a\r\n" * 249 + "bc"))
+    assert longest.is_valid(), longest.errors  # 500 characters, as the stage counts them

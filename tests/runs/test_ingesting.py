@@ -7,9 +7,9 @@ import pytest
 
 from engine.events import EVENTS_FILE, EventWriter
 from projects.models import Project, User
+from runs.curves import curves
 from runs.ingesting import TakenOver, ingest
 from runs.models import MetricPoint, Run, RunEvent
-from runs.selectors import curves
 from runs.services import run_claim
 
 pytestmark = pytest.mark.django_db

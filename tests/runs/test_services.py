@@ -13,7 +13,7 @@ from projects.models import AuditEvent, Project, User
 from runs import reconciling, services
 from runs.artifacts import artifact_register
 from runs.environment import engine_environment
-from runs.models import Artifact, Run, Status
+from runs.models import Artifact, Priority, Run, Status
 from runs.services import (
     RunError,
     run_cancel,
@@ -278,6 +278,16 @@ def test_what_is_cleared_when_rerunning_goes_back_to_its_default(run: Run, owner
     again = Run.objects.get(rerun_of=run)
     assert answer.status_code == 302
     assert (again.params["max_steps"], again.params["rank"]) == (None, 32)
+
+
+def test_a_rerun_has_the_priority_that_was_chosen_or_else_that_of_the_run(
+    run: Run, owner: User, client_for: Callable[[User], Client]
+) -> None:
+    Run.objects.filter(pk=run.pk).update(priority=Priority.LOW)
+    client_for(owner).post(reverse("runs:rerun", args=[run.project.slug, run.pk]), {"rank": "8", "priority": "2"})  # type: ignore[union-attr]
+    assert Run.objects.get(rerun_of=run).priority == Priority.HIGH
+    run.refresh_from_db()
+    assert run_rerun(run=run, by=owner).priority == Priority.LOW
 
 
 def test_an_artifact_whose_move_was_cut_off_after_it_had_arrived_is_taken_as_it_is(run: Run, project: Project, tmp_path: Path) -> None:

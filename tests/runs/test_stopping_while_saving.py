@@ -12,8 +12,8 @@ from engine.spec import CHECKPOINTS
 from projects.models import User
 from runs import processes
 from runs.artifacts import artifact_path
+from runs.curves import curves
 from runs.models import Artifact, Run, RunEvent, Status
-from runs.selectors import curves
 from runs.services import latest_checkpoint, run_can_resume, run_cancel, run_resume, run_stop
 from tests.runs.conftest import engine_process, fresh, wait_until
 

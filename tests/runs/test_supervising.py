@@ -17,9 +17,9 @@ from engine.events import read_from
 from projects.models import User
 from runs import processes
 from runs.artifacts import artifact_path
+from runs.curves import curves
 from runs.models import ACTIVE, MetricPoint, Run, RunEvent, Status
 from runs.reconciling import reconcile
-from runs.selectors import curves
 from runs.services import run_cancel, run_resume, run_stop
 from tests.runs.conftest import engine_process, fresh, wait_until
 

@@ -18,6 +18,7 @@ from runs import processes, supervising
 from runs.ingesting import TakenOver
 from runs.models import Run, Status
 from runs.services import run_claim, run_lose, run_stop
+from runs.store.checkpoints import Uploads
 from runs.supervising import supervise, this_host
 from tests.materials import ROOT
 from tests.runs.conftest import fresh
@@ -113,7 +114,7 @@ def test_the_engine_of_a_run_that_another_supervisor_watches_lives_on(claimed: R
     supervising._watch(mine)
     assert engine.poll() is None
     with pytest.raises(TakenOver):
-        supervising._wait_for_end(mine, None)
+        supervising._wait_for_end(mine, None, Uploads(mine))
 
 
 def finish(run: Run, code: int) -> None:

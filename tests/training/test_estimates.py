@@ -43,3 +43,22 @@ def test_time_rests_on_the_last_training_of_the_same_model(project: Project) -> 
     found = estimate(shape=SHAPE, parameters=SMALL, params={}, base_key="small")
     assert found.seconds > 400 and "last training" in found.basis
     assert "arithmetic" in estimate(shape=SHAPE, parameters=SMALL, params={}, base_key="another").basis
+
+
+def test_answers_and_the_judge_take_memory() -> None:
+    def memory(stage: str, **params: object) -> int:
+        return estimate(shape=SHAPE, parameters=SMALL, params={"precision": "bf16", **params}, stage=stage).memory
+
+    four, eight = memory("grpo", generations=4), memory("grpo", generations=8)
+    assert eight - four == pytest.approx(2 * (four - memory("grpo", generations=2)))
+    assert memory("rloo", generations=4) - four == pytest.approx(2 * SMALL)  # two bytes a weight
+
+
+@pytest.mark.parametrize(("capability", "like"), [((8, 0), "bf16"), ((7, 5), "fp32")])
+def test_an_older_gpu_is_taken_to_compute_in_fp32(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], like: str) -> None:
+    monkeypatch.setattr(probes, "gpus", lambda: [{"name": "x", "memory_bytes": 16 * 2**30}])
+    monkeypatch.setattr(probes, "compute_capability", lambda: capability)
+    found = {
+        precision: estimate(shape=SHAPE, parameters=SMALL, params={"precision": precision}).memory for precision in ("auto", "bf16", "fp32")
+    }
+    assert found["auto"] == found[like] and found["bf16"] < found["fp32"]

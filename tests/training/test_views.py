@@ -1,4 +1,4 @@
-"""Starting from the page, and comparing."""
+"""Starting from the page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from evaluation.services import report_take_in
 from projects.models import Project, User
-from runs.models import MetricPoint, Run
+from runs.models import Run
 from tests.catalogue import made
-from training import presets
 from training.estimates import estimate
 from training.models import Pipeline
 from training.preflight import Shape
@@ -43,11 +41,6 @@ def form(data_version: Any, /, **changes: Any) -> dict[str, Any]:
         "sft-precision": "auto",
     }
     return {**data, **changes}
-
-
-def test_the_presets_are_what_their_stages_allow() -> None:
-    presets.check()
-    assert list(presets.presets()) == ["quick", "balanced", "thorough"]
 
 
 def test_the_page_starts_a_whole_pipeline_and_shows_its_training(engineer: User, project: Project, client_for: ClientFor) -> None:
@@ -152,39 +145,6 @@ def test_a_runs_page_shows_the_steps_of_its_pipeline(engineer: User, project: Pr
     assert "Steps of this pipeline" in client_for(engineer).get(run.get_absolute_url()).content.decode()
     assert run_cards(Run.objects.get(stage="import_base")) == []
     assert run_launchers(project)[0]["url"] == reverse("training:start", args=[project.slug])
-
-
-def trained(project: Project, title: str, first: float, **params: Any) -> Run:
-    base = made.base()
-    tuned = made.adapter(project, base, data := made.dataset(project), title)
-    report_take_in(artifact=made.report(project, base, tuned, data))
-    run = tuned.produced_by
-    assert run is not None
-    Run.objects.filter(pk=run.pk).update(params=params)
-    MetricPoint.objects.bulk_create(MetricPoint(run=run, attempt=1, metric="train_loss", step=n, value=first - n / 10) for n in range(1, 6))
-    return run
-
-
-def test_comparing_lays_curves_settings_and_scores_side_by_side(viewer: User, project: Project, client_for: ClientFor) -> None:
-    one, two = trained(project, "One", 3.0, rank=8, epochs=1), trained(project, "Two", 2.5, rank=32, epochs=1)
-    response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [one.pk, two.pk]})
-    context = response.context
-    assert {series["name"] for series in context["charts"][0]["spec"]["series"]} == {"One", "Two"}
-    assert [(row["name"], row["differs"]) for row in context["params"]] == [("Adapter rank", True), ("Passes over the data", False)]
-    assert context["scores"][0]["name"] == "Loss on test pairs"
-
-
-def test_more_than_five_are_not_compared(viewer: User, project: Project, client_for: ClientFor) -> None:
-    runs = [trained(project, f"Run {n}", 3.0) for n in range(6)]
-    response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [run.pk for run in runs]})
-    assert len(response.context["chosen"]) == 5
-
-
-def test_another_projects_run_is_not_compared(viewer: User, outsider: User, project: Project, client_for: ClientFor) -> None:
-    own, foreign = trained(project, "Own", 3.0), trained(outsider.projects.get(), "Foreign", 3.0)
-    response = client_for(viewer).get(reverse("training:compare", args=[project.slug]), {"run": [own.pk, foreign.pk]})
-    assert "Foreign" not in response.content.decode()
-    assert "chosen" not in response.context
 
 
 def test_the_estimate_counts_steps_as_the_stage_does(db: None) -> None:

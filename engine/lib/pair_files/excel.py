@@ -7,7 +7,7 @@ from typing import Any
 from engine.exits import InputError
 from engine.lib.pair_files.csv_table import column_names
 from engine.lib.pair_files.line import Line, Record, Table, plain, shown, unreadable
-from engine.lib.pair_formats.cells import CONTINUES, unescaped
+from engine.lib.pair_formats.cells import CONTINUES
 from engine.lib.pair_formats.file_types import EXCEL
 from engine.lib.upload_checks import check_zip
 
@@ -17,41 +17,29 @@ def read(path: Path, sheet: str = "", header: bool = True) -> Table:
     with open(path, "rb") as file:
         if problem := check_zip(path.name, EXCEL, file):
             raise InputError(problem.code, problem.message, where=path.name, mend=problem.mend)
-    import openpyxl
+    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        names = [one.title for one in book.worksheets]
+        book = CalamineWorkbook.from_path(path)
+        names = [one.name for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
         chosen = sheet or names[0]
         if chosen not in names:
             raise InputError("sheet", f"There is no sheet “{sheet}”.", where="sheet", mend=f"Choose one of {', '.join(names)}.")
-        worksheet = book[chosen]
-        total = worksheet.max_row or 0
-        worksheet.reset_dimensions()  # what the file says of its size need not be true
-    except InputError:
-        raise
-    except Exception as error:  # openpyxl raises whatever its parsers do
+        worksheet = book.get_sheet_by_name(chosen)
+    except (CalamineError, IndexError, OSError) as error:
         raise unreadable(path.name, "an Excel workbook", error) from error
     place = [0]
-    return Table(_lines(worksheet, header, place), total, lambda: place[0], unit="rows", sheet=chosen, sheets=names)
+    return Table(_lines(worksheet, header, place), worksheet.total_height, lambda: place[0], unit="rows", sheet=chosen, sheets=names)
 
 
 def _lines(worksheet: Any, header: bool, place: list[int]) -> Iterator[Line]:
     names: list[str] = []
-    rows = enumerate(worksheet.iter_rows(values_only=True), start=1)
-    while True:
-        try:
-            number, cells = next(rows)
-        except StopIteration:
-            return
-        except Exception as error:  # a part of the file is damaged: what came before it counts
-            yield Line(place[0] + 1, error=f"the sheet cannot be read on from here: {shown(str(error))}")
-            return
+    for number, cells in enumerate(worksheet.iter_rows(), start=1):
         place[0] = number
-        if all(cell is None or cell == "" for cell in cells):
+        if all(cell == "" for cell in cells):
             continue
         if not names and header:
-            names = column_names(["" if cell is None else unescaped(str(cell)) for cell in cells])
+            names = column_names([str(cell) for cell in cells])
             continue
         names = names or [f"column {place}" for place, _ in enumerate(cells, start=1)]
         try:
@@ -64,7 +52,7 @@ def _joined(names: list[str], cells: list[Any]) -> Record:
     """A record of the cells; columns that go on with an earlier one are joined to it."""
     record: Record = {}
     for name, cell in zip(names, cells, strict=False):
-        cell = unescaped(cell) if isinstance(cell, str) else int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+        cell = int(cell) if isinstance(cell, float) and cell.is_integer() else cell
         found = CONTINUES.fullmatch(name)
         if found and found["name"] in names:
             record[found["name"]] = f"{record.get(found['name']) or ''}{cell if cell is not None else ''}" or None

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 PIECE = 4_000  # characters of a long text in one cell of Excel, which holds 32,767: even if each has to be written as an escape, they fit
 CONTINUES = re.compile(r"(?P<name>.+) … (?P<number>\d+)")  # the column that goes on with the text of column ``name``
-_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 _ESCAPED = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
 
@@ -22,10 +21,6 @@ def unguarded(text: str) -> str:
 def escaped(text: str) -> str:
     """``text`` as a workbook's XML holds it: characters that XML cannot have, and line ends it would change, as ``_x000D_``."""
     return _ESCAPED.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
-
-
-def unescaped(text: str) -> str:
-    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
 
 
 def pieces(text: str, limit: int = 32_000) -> Iterator[str]:

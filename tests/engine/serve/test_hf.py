@@ -1,11 +1,17 @@
 """Models and adapters through transformers: a tiny random model is enough to see that they are served as they are."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from engine.grants import Servable
+from engine.serve.errors import ApiError
+from engine.serve.requests import Message
+from engine.serve.shelf import Shelf
+from engine.serve.writing import Sampling
 from tests.engine.serving import EMBEDDER, Serving
 
 TEMPLATE = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}assistant:"
@@ -14,7 +20,7 @@ TEMPLATE = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Servable]:
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
@@ -29,12 +35,22 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Servable]:
     tokenizer.save_pretrained(folder / "base")
     tokenizer.chat_template = None
     tokenizer.save_pretrained(folder / "plain")
-    adapted: Any = get_peft_model(model, LoraConfig(target_modules="all-linear", init_lora_weights=False))
-    adapted.save_pretrained(folder / "adapter")
+    lora: dict[str, Any] = {"target_modules": "all-linear", "init_lora_weights": False, "task_type": "CAUSAL_LM"}
+    soft: dict[str, Any] = {"num_virtual_tokens": 5, "task_type": "CAUSAL_LM"}
+    made = {
+        "adapter": LoraConfig(**lora), "second": LoraConfig(r=4, **lora), "prompt": PromptTuningConfig(**soft),
+        "prefix": PrefixTuningConfig(**soft),
+    }  # fmt: skip
+    for place, settings in made.items():
+        adapted: Any = get_peft_model(model, settings)
+        adapted.save_pretrained(folder / place)
+        model = adapted.base_model if settings.is_prompt_learning else adapted.unload()
+    base = str(folder / "base")
+    kinds = {"adapter": "adapter", "second": "adapter", "prompt": "soft-prompt", "prefix": "soft-prompt"}
     return {
-        "base": Servable(kind="hf-model", path=str(folder / "base")),
+        "base": Servable(kind="hf-model", path=base),
         "plain": Servable(kind="hf-model", path=str(folder / "plain")),
-        "adapter": Servable(kind="adapter", path=str(folder / "adapter"), base=str(folder / "base")),
+        **{place: Servable(kind=kind, path=str(folder / place), base=base) for place, kind in kinds.items()},
     }
 
 
@@ -71,3 +87,71 @@ def test_the_context_is_the_models_own(server: Serving, models: dict[str, Servab
     error = ask(server, models, "base", messages=[{"role": "user", "content": "fox " * 300}]).json()["error"]
     assert error["code"] == "context_length_exceeded"
     assert "256" in error["message"]
+
+
+async def answered(shelf: Shelf, servable: Servable) -> str:
+    """The greedy answer of 12 tokens, through the shelf as the server goes."""
+    pieces: list[str] = []
+    async with shelf.borrow(servable) as model:
+        tokens = model.chat_tokens([Message(role="user", content="Hello there.")])
+        model.generate(tokens, Sampling(0.0, 1.0, None), 12, lambda piece: pieces.append(piece) is None, lambda: False)
+    return "".join(pieces)
+
+
+def test_adapters_and_soft_prompts_share_their_bases_weights_and_answer_each_in_its_own_way(
+    models: dict[str, Servable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    loaded: list[Path] = []
+    real = AutoModelForCausalLM.from_pretrained
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda place, **rest: (loaded.append(place), real(place, **rest))[1])
+    names = ["adapter", "second", "base", "prompt", "adapter", "prefix", "second", "prompt", "base", "prefix"]
+
+    async def go() -> list[str]:
+        shelf = Shelf(1 << 40)
+        said = [await answered(shelf, models[name]) for name in names]
+        assert shelf.facts()["loaded_models"] == 1
+        together = await asyncio.gather(*(answered(shelf, models[name]) for name in names))  # they take turns
+        assert together == said
+        return said
+
+    said = asyncio.run(go())
+    assert [str(place) for place in loaded] == [models["base"].path]
+    by_name = {name: {text for other, text in zip(names, said, strict=True) if other == name} for name in names}
+    assert all(len(texts) == 1 for texts in by_name.values())
+    assert len(set(said)) == len(by_name)
+
+
+def test_the_room_for_a_text_is_less_by_its_virtual_tokens(models: dict[str, Servable]) -> None:
+    async def room(name: str) -> int:
+        async with Shelf(1 << 40).borrow(models[name]) as model:
+            return int(model.context)
+
+    assert [asyncio.run(room(name)) for name in ("base", "adapter", "prompt", "prefix")] == [256, 256, 251, 251]
+
+
+def test_an_adapter_that_cannot_be_loaded_leaves_its_base_to_others(models: dict[str, Servable], tmp_path: Path) -> None:
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    broken = shutil.copytree(models["adapter"].path, tmp_path / "broken")
+    weights = load_file(str(broken / "adapter_model.safetensors"))
+    save_file({name: weight[:1, :1].contiguous() for name, weight in weights.items()}, str(broken / "adapter_model.safetensors"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    async def go() -> None:
+        shelf = Shelf(1 << 40)
+        first = await answered(shelf, models["base"])
+        for folder in (broken, empty):
+            with pytest.raises(ApiError) as raised:
+                await answered(shelf, Servable(kind="adapter", path=str(folder), base=models["base"].path))
+            assert raised.value.code == "model_files"
+            assert await answered(shelf, models["base"]) == first
+        with pytest.raises(ApiError) as raised:
+            await answered(shelf, Servable(kind="adapter", path="/nowhere", base=models["base"].path))
+        assert raised.value.code == "model_missing"
+
+    asyncio.run(go())

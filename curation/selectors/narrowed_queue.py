@@ -18,10 +18,10 @@ def drafts_within(pairs: QuerySet[Pair], user: User, *, at_hand: bool) -> list[U
     return [pk for pk, held, left, status in rows if held or (left and (not at_hand or status == PairStatus.CHANGES))][:WINDOW]
 
 
-def free_within(pairs: QuerySet[Pair], user: User, now: Standing) -> list[UUID]:
-    """Those of ``pairs`` with a free place that are for ``user`` and not answered by them: what others began first, then the oldest."""
+def free_within(pairs: QuerySet[Pair], user: User, now: Standing, status: str) -> list[UUID]:
+    """Those of ``pairs`` with this status and a free place that ``user`` may answer and has not: begun ones first, then the oldest."""
     answered = Response.objects.filter(pair=OuterRef("pk"), user=user)
-    free = pairs.filter(~Exists(answered), status__in=OPEN, responses_left__gt=0)
+    free = pairs.filter(~Exists(answered), status=status, responses_left__gt=0)
     ones = Assignment.objects.filter(pair=OuterRef("pk"))
     tagged = PairTag.objects.filter(pair=OuterRef("pk"), tag__assignments__isnull=False)
     if now.assigned_to_me:
