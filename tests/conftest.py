@@ -15,14 +15,22 @@ from projects.roles import Role
 from projects.services import project_create
 
 # Who uses one of these loads a real model or starts the engine, which takes seconds
-SLOW = {"base_model", "trained", "server", "model_artifact", "engine_run", "supervised"}
+SLOW = {"base_model", "trained", "server", "model_artifact", "engine_run", "supervised", "tiny_model", "tiny_student", "tiny_teacher"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", choices=("at-once", "studio"), help="only the tests that can run several at once, or the others")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    if part := config.getoption("--part"):
+        left = [item for item in items if (item.get_closest_marker("e2e") is None) == (part == "at-once")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(left)])
+        items[:] = left
 
 
 @pytest.fixture(scope="session", autouse=True)

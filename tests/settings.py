@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 
 HOME = Path(os.environ.setdefault("STUDIO_HOME", tempfile.mkdtemp(prefix="studio-test-")))
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # several test at once: each in a home within that one
+worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+if worker and HOME.name != worker:  # several test at once: each in a home within that one, which what it starts is told of
     HOME = HOME / worker
     HOME.mkdir(mode=0o700, exist_ok=True)
     os.environ["STUDIO_HOME"] = str(HOME)

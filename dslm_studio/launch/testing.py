@@ -1,4 +1,4 @@
-"""``./studio test``: the checks, then the whole test suite. Its last line is pytest's summary, unless a check failed."""
+"""``./studio test``: the checks, then the whole test suite. Its last line is pytest's summary of what ran last, unless a check failed."""
 
 import os
 import shutil
@@ -15,12 +15,13 @@ from dslm_studio.launch import machine, terminal
 from dslm_studio.launch.install import ROOT
 from dslm_studio.launch.machine import Check
 from dslm_studio.launch.terminal import Problem, Step
+from engine import probes
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL_BROWSER = "apt-get install -y --no-install-recommends chromium"
 QUICK = "not slow and not e2e and not demo"
-# Several at once, each with a home of its own. Not so the whole suite: its trainings use every core by themselves
-AT_ONCE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+MOST_AT_ONCE = 4  # processes of pytest; each may be training a model
+INTERRUPTED, NONE_SELECTED = 2, 5  # exit codes of pytest
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,40 @@ def run(*, fast: bool, arguments: list[str]) -> int:
         environment["STUDIO_CHROMIUM"] = browser
     with tempfile.TemporaryDirectory(prefix="studio-checks-") as folder:
         failed = run_checks(environment | {"STUDIO_HOME": folder, "DJANGO_SETTINGS_MODULE": "dslm_studio.settings"})
-    selection = ["-m", QUICK, *AT_ONCE] if fast else []
-    sys.stdout.flush()
-    tests = subprocess.Popen([sys.executable, "-m", "pytest", *selection, *arguments], env=environment, cwd=ROOT)
-    # Ctrl+C reaches pytest by itself; what asks only the launcher to end is passed on, so that fixtures stop what they started
-    signal.signal(signal.SIGTERM, lambda *_: tests.send_signal(signal.SIGINT))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tests.wait()
+    codes = [run_tests([*options, *arguments], environment | more) for options, more in parts(fast=fast)]
     if failed:
         terminal.bad(f"{len(failed)} of the checks failed: {', '.join(failed)} (shown above the tests)")
-    return tests.returncode or (1 if failed else 0)
+    # A selection that leaves one part empty is none that leaves every part empty
+    told = [code for code in codes if code != NONE_SELECTED] or codes
+    return max(*told, 1 if failed else 0)
+
+
+def parts(*, fast: bool) -> list[tuple[list[str], dict[str, str]]]:
+    """The options and the variables of each run of pytest, in order.
+
+    First what can be done several at once: each process has a home of its own (tests/settings.py) and its share of the cores, for
+    small models train faster side by side than one after another on all cores. Then what drives one studio in a browser: alone.
+    """
+    cores = probes.cores()
+    count = min(cores, MOST_AT_ONCE)
+    at_once = ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "--part=at-once"]
+    share = {"OMP_NUM_THREADS": str(max(1, cores // count))}
+    if fast:
+        return [(["-m", QUICK, *at_once], share)]
+    return [(at_once, share), (["--part=studio"], {})]
+
+
+def run_tests(arguments: list[str], environment: dict[str, str]) -> int:
+    """One run of pytest; its exit code. Whoever asks this process to end has asked the whole suite."""
+    sys.stdout.flush()
+    tests = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=environment, cwd=ROOT)
+    # Ctrl+C reaches pytest by itself; what asks only the launcher to end is passed on, so that fixtures stop what they started
+    signal.signal(signal.SIGTERM, lambda *_: tests.send_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which the next part would be born with
+    code = tests.wait()
+    if code == INTERRUPTED:
+        raise SystemExit(code)
+    return code
 
 
 def bare_environment() -> dict[str, str]:
