@@ -62,8 +62,8 @@ def plant(base: list[Line], seed: int) -> Planted:
     return planted
 
 
-def drawn_on(chunks: Path, rows: list[Line]) -> list[Line]:
-    """The passages with which a source of ``rows`` shares a character: those that have pairs."""
+def passages_with_pairs(chunks: Path, rows: list[Line]) -> list[Line]:
+    """The passages with which a source of ``rows`` shares a character."""
     sources = [source for row in rows for source in row["sources"]]
     listed = [json.loads(line) for line in (chunks / "chunks.jsonl").read_text("utf-8").splitlines()]
     return [
@@ -85,8 +85,8 @@ def checked(folder: Path, planted: Planted, documents: list[Line], chunks: Path,
     manifest.write(rows, "pair-rows")
     passages = folder / "passages"
     passages.mkdir()
-    texts = [*drawn_on(chunks, planted.rows), *({**one, "ordinal": 0, "start": 0, "end": 900, "text": "x" * 900} for one in bare)]
-    lines = ({"document": one["id"], **one} if "id" in one else one for one in texts)
+    alone = ({"document": one["id"], "version": one["version"], "ordinal": 0, "start": 0, "end": 900, "text": "x" * 900} for one in bare)
+    lines = [*passages_with_pairs(chunks, planted.rows), *alone]
     (passages / "chunks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     manifest.write(passages, "chunks")
     spec = Spec(stage="check_pairs", inputs={"pairs": str(rows), "chunks": str(passages)}, seed=7)
