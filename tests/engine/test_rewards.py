@@ -27,7 +27,7 @@ def test_the_whole_answer_must_be_of_the_form(pattern: str, answer: str, matches
     assert rewards.Pattern(pattern).matches(answer) is matches
 
 
-@pytest.mark.parametrize(("pattern", "text"), [(r"(x+x+)+y", "x" * 4000), (r"(?:.*,){50}X", "," * 4000)])
+@pytest.mark.parametrize(("pattern", "text"), [(r"(x|xx)+[yz]", "x" * 4000), (r"(?:.*,){50}X", "," * 4000)])
 def test_a_pattern_without_end_is_given_up_in_time(pattern: str, text: str) -> None:
     began = time.process_time()
     with pytest.raises(rewards.TooSlow):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine import manifest
+from engine.lib import models
 from tests.engine import preference_kit
 from tests.engine.preference_kit import LORA, SETTINGS, preference_rows
 from tests.engine.stage_running import Outcome
@@ -101,6 +102,26 @@ def test_the_state_with_the_highest_reward_is_handed_over(
     facts = manifest.read(done.output("adapter")).facts
     assert (facts["steps"], facts["eval_reward"], facts["eval_loss"]) == (1, 2, None)
     assert done.of("finished")[0]["summary"]["handed_over_step"] == 1
+
+
+def test_before_the_first_step_the_longest_question_is_answered_at_full_length(
+    prefer: Callable[..., Outcome], reward: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trl import RLOOTrainer
+
+    real, seen = RLOOTrainer._compute_loss, []
+
+    def seeing(self: Any, model: Any, inputs: Any) -> Any:
+        if model.training:
+            seen.append((int(inputs["prompt_mask"].sum(1).max()), inputs["completion_mask"].sum(1).tolist()))
+        return real(self, model, inputs)
+
+    monkeypatch.setattr(RLOOTrainer, "_compute_loss", seeing)
+    prefer("rloo", reward=reward, **WRITING)
+    tokenizer = models.load_tokenizer(tiny_model)
+    questions = [row["messages"][:1] for row in preference_rows(12)]
+    longest = max(len(tokenizer.apply_chat_template(one, add_generation_prompt=True, return_dict=False)) for one in questions)
+    assert seen[0] == (longest, [12] * 4) and len(seen) == 4
 
 
 def test_without_memory_fewer_questions_are_answered_at_once(

@@ -126,7 +126,7 @@ def task(
         facts={"method": method} | preference_method.shape(ctx, params) | preference_method.made_from(ctx),
         unit="questions",
         more={"reward_funcs": list(rewards)} | (more or {}),
-        preflight=False,  # rows are questions; how long their texts become shows when they are written
+        step_on_longest=_step_on_longest,
         judge="eval_reward",
         figures={"eval_reward": "eval_reward"},
     )
@@ -137,6 +137,16 @@ def _in_answers(config: Any, generations: int, **arguments: Any) -> Any:
     for name in ("per_device_train_batch_size", "per_device_eval_batch_size"):
         arguments[name] *= generations
     return config(**arguments)
+
+
+def _step_on_longest(trainer: Any) -> None:
+    """On the longest questions, with answers as long as any may become."""
+    count = trainer.num_generations
+    rows = sorted(trainer.train_dataset, key=lambda row: -row["tokens"])[: trainer.args.per_device_train_batch_size // count]
+    trainer.generation_config.min_new_tokens = trainer.generation_config.max_new_tokens
+    trainer.training_step(trainer.model_wrapped, [row for row in rows for _ in range(count)], None)
+    trainer.generation_config.min_new_tokens = None
+    trainer._step, trainer._buffered_inputs = 0, None  # it counts from the first real step
 
 
 def writing(trainer: Any) -> Any:

@@ -30,6 +30,16 @@ def save_adapter(model: Any, masters: Masters, folder: Path) -> None:
     adapters.save_adapter(model, masters, folder)
 
 
+def step_on_longest(trainer: Any) -> None:
+    """For rows of tokens; nothing for rows of another form."""
+    rows = trainer.train_dataset
+    columns = [rows[name] for name in rows.column_names if name.endswith("ids")]
+    lengths = [sum(len(tokens) for tokens in row) for row in zip(*columns, strict=True)]
+    longest = sorted(range(len(lengths)), key=lambda row: -lengths[row])[: trainer.args.per_device_train_batch_size]
+    if longest:
+        trainer.training_step(trainer.model_wrapped, trainer.data_collator([rows[row] for row in longest]))
+
+
 @dataclass
 class Task:
     """What is trained by which trainer, and what becomes of it.
@@ -37,8 +47,8 @@ class Task:
     ``trainer`` and ``config`` are the library's classes; ``options`` go to the config beside what the settings say, ``more`` to the
     trainer. ``load()`` gives the model and the PEFT configuration that the trainer shall put on it, or None. ``train`` and ``validation``
     are rows in the trainer's own form, ``general`` texts of general knowledge as tokens. ``save(model, masters, folder)`` writes what was
-    learnt, which is handed over as ``role`` of ``kind`` with ``facts``. ``fewest`` rows must be read at once; ``preflight`` says whether
-    the longest rows may be tried before the first step. The best look is the one with the lowest loss, or with the highest ``judge`` where
+    learnt, which is handed over as ``role`` of ``kind`` with ``facts``. ``fewest`` rows must be read at once; ``step_on_longest(trainer)``
+    goes there and back on the longest rows. The best look is the one with the lowest loss, or with the highest ``judge`` where
     that is something else; ``figures`` maps a fact to what the trainer calls that figure of the look whose state is handed over.
     """
 
@@ -57,7 +67,7 @@ class Task:
     save: Callable[[Any, Masters, Path], None] = save_adapter
     more: dict[str, Any] = field(default_factory=dict)
     fewest: int = 1
-    preflight: bool = True
+    step_on_longest: Callable[[Any], None] = step_on_longest
     judge: str = LOSS
     figures: dict[str, str] = field(default_factory=dict)
 

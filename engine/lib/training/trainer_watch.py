@@ -66,9 +66,8 @@ class Watch(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._state.step == 0:
-            if self._task.preflight:
-                with self._ctx.phase("preflight", "Trying the longest rows"):
-                    self._try_longest()
+            with self._ctx.phase("preflight", "Trying the longest rows"):
+                self._try_longest()
             with self._ctx.phase("validate", "Looking at the model as it is"):
                 self.look()
         with self._ctx.phase("train", "Training"):
@@ -160,15 +159,10 @@ class Watch(TrainerCallback):
 
     def _try_longest(self) -> None:
         """Go there and back on the longest rows without moving anything: what will not fit shows now and not after hours."""
-        trainer, rows = self._trainer, self._trainer.train_dataset
-        columns = [rows[name] for name in rows.column_names if name.endswith("ids")]
-        if not columns:  # rows of a form that is not known
-            return
-        lengths = [sum(len(tokens) for tokens in row) for row in zip(*columns, strict=True)]
-        longest = sorted(range(len(lengths)), key=lambda row: -lengths[row])[: trainer.args.per_device_train_batch_size]
+        trainer = self._trainer
         trainer.current_gradient_accumulation_steps = trainer.args.gradient_accumulation_steps
         with torch.random.fork_rng():
-            trainer.training_step(trainer.model_wrapped, trainer.data_collator([rows[row] for row in longest]))
+            self._task.step_on_longest(trainer)
         trainer.model.zero_grad()
         trainer_logs.clear(trainer, "train")
         fitting.release()

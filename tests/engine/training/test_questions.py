@@ -31,10 +31,11 @@ def turns(*texts: str) -> list[dict[str, str]]:
 def test_the_last_answer_is_what_is_asked_for(tiny_model: Path, tmp_path: Path) -> None:
     rows = [*preference_rows(8), {"id": "talk", "messages": turns("One?", "1.", "And two?", "2.")}]
     found, outcome = read(tmp_path, tiny_model, rows, eval_rows=2)
-    assert found.train[-1] == {"prompt": turns("One?", "1.", "And two?"), "reference": "2."}
+    assert (found.train[-1]["prompt"], found.train[-1]["reference"]) == (turns("One?", "1.", "And two?"), "2.")
     assert (len(found.train), len(found.validation)) == (9, 2) and not outcome.of("warning")
     tokenizer = models.load_tokenizer(tiny_model)
     asked = [len(tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=False)) for row in found.train]
+    assert [row["tokens"] for row in found.train] == asked
     assert len(found.longest.ids) == max(asked) + RewardedParams().max_new_tokens
 
 
