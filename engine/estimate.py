@@ -5,7 +5,7 @@ Orders of magnitude, measured at SmolLM2-135M on two cores: a run's own progress
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.lib.training.settings import LoopParams
@@ -19,6 +19,12 @@ FULL_STEP = 6  # and backward through the weights
 CORE = 85e9  # a core that multiplies bf16: 350 LoRA tokens a second at 135 M parameters on two cores is a little more
 CORE_WITHOUT_BF16 = 25e9
 GPU = 40e12  # what small batches get out of a common card
+
+# Answers are written a token after another, all of a batch at once: launching what computes a place takes so long at the small model's
+# size, and computing it this many times longer than reading it would
+PLACE_SECONDS = 0.04
+PLACE_SECONDS_GPU = 0.025
+WRITING = 2
 
 START_SECONDS = 25  # interpreter, libraries, a small model
 RUNTIME_BYTES = 700_000_000  # Python, torch, its buffers, the logits of one chunk
@@ -85,16 +91,39 @@ def steps_of(pairs: int, settings: "LoopParams") -> tuple[int, int]:
     return one_pass, whole if settings.max_steps is None else min(whole, settings.max_steps)
 
 
+def places(settings: Any, *, steps: int, looks: int, validation: int, work: Work) -> float:
+    """How many tokens the model writes one after another, all answers of a batch at once, while it is trained and looked at."""
+    if hasattr(settings, "own_tokens"):
+        return steps * settings.on_policy * settings.own_tokens
+    if not hasattr(settings, "generations"):
+        return 0
+    at_once = settings.batch_size * work.answers
+    looked_at = looks * math.ceil(min(settings.eval_rows, validation) / at_once)
+    return settings.max_new_tokens * (steps * settings.gradient_accumulation + looked_at)
+
+
 def eval_every(steps: int, settings: "LoopParams") -> int:
     """Steps between two looks at the validation pairs. The stage looks by this too, and once before the first step."""
     return settings.eval_every or max(1, math.ceil(steps / 4))
 
 
+def operations_a_second(cores: int, *, gpus: int = 0, bf16: bool = True) -> float:
+    """Of floating point, that a training gets out of this hardware. It uses one GPU."""
+    return GPU if gpus else max(cores, 1) * (CORE if bf16 else CORE_WITHOUT_BF16)
+
+
 def speed(parameters: int, *, cores: int, gpus: int = 0, bf16: bool = True, recomputing: bool = False, work: Work = LORA) -> float:
-    """Tokens a second, of all that a training of a model of that size reads. It uses one GPU."""
-    operations = GPU if gpus else max(cores, 1) * (CORE if bf16 else CORE_WITHOUT_BF16)
+    """Tokens a second, of all that a training of a model of that size reads."""
     slower = (SLOWER if recomputing else 1) * (UNPACKING if work.bits < 16 else 1)
-    return operations / (work.operations(parameters) * max(parameters, 1)) / slower
+    return operations_a_second(cores, gpus=gpus, bf16=bf16) / (work.operations(parameters) * max(parameters, 1)) / slower
+
+
+def place_seconds(parameters: int, answers: int, *, cores: int, gpus: int = 0, bf16: bool = True) -> float:
+    """What a token's place takes where a model of that size writes so many answers at once. Launching grows with depth, hence about as
+    the root of the parameters.
+    """
+    launching = (PLACE_SECONDS_GPU if gpus else PLACE_SECONDS) * math.sqrt(parameters / SMALL_PARAMETERS)
+    return launching + WRITING * FORWARD * answers * parameters / operations_a_second(cores, gpus=gpus, bf16=bf16)
 
 
 def lora_parameters(parameters: int, rank: int) -> int:
@@ -119,13 +148,15 @@ def training(
     tokens: int,
     longest: int,
     tokens_per_second: float,
+    seconds_a_place: float = 0.0,
     bf16: bool = True,
     work: Work = LORA,
 ) -> Needs:
     """For a training stage with ``settings`` on ``pairs`` training and ``validation`` pairs.
 
     ``tokens``: of one pass over the training pairs, questions included; ``longest``: of the longest of them; both with one answer to each
-    question. ``bf16``: whether the machine trains in it, else in fp32. ``tokens_per_second``: of all that this method reads.
+    question. ``bf16``: whether the machine trains in it, else in fp32. ``tokens_per_second``: of all that this method reads;
+    ``seconds_a_place``: of what the model writes itself (`place_seconds`), where that speed leaves writing out.
     """
     one_pass, steps = steps_of(pairs, settings)
     tokens *= work.answers
@@ -133,6 +164,7 @@ def training(
     looks = 1 + steps // eval_every(steps, settings)
     looked_at = looks * min(settings.eval_rows, validation) * tokens / max(pairs, 1)
     seconds = START_SECONDS + (read + looked_at * FORWARD / work.operations(parameters)) / tokens_per_second
+    seconds += seconds_a_place * places(settings, steps=steps, looks=looks, validation=validation, work=work)
 
     trained, width = trained_parameters(settings, parameters, work), 2 if bf16 else 4  # bytes a weight
     at_once = work.answers * settings.batch_size * min(longest, settings.max_length)

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from engine import probes, registry
-from engine.estimate import Needs, Work, speed, trained_parameters, training
+from engine.estimate import Needs, Work, place_seconds, speed, trained_parameters, training
 from runs.models import MetricPoint, Run, Status
 from training.methods import DEFAULT, Method, entries
 from training.preflight import Shape
@@ -49,7 +49,7 @@ def estimates(
     teacher: int = 0,
 ) -> list[Estimate]:
     """As ``estimate``, for each of ``many`` parameters. Two queries however many."""
-    gpus = len(probes.gpus())
+    cores, gpus = probes.cores(), len(probes.gpus())
     able = probes.compute_capability() >= probes.AMPERE if gpus else probes.cpu_has_bf16()
     if entries()[stage].takes("reward"):
         teacher = parameters  # the judge is a second model of the same base
@@ -62,6 +62,7 @@ def estimates(
         work = work_of(entries()[stage], settings, teacher)
         chosen = getattr(settings, "precision", "auto")
         bf16 = able if chosen == "auto" else chosen == "bf16"
+        at_once = settings.batch_size * work.answers
         needs = training(
             settings,
             parameters=parameters,
@@ -70,7 +71,8 @@ def estimates(
             tokens=shape.tokens,
             longest=shape.longest,
             tokens_per_second=measured
-            or speed(parameters, cores=probes.cores(), gpus=gpus, bf16=bf16, recomputing=settings.gradient_checkpointing, work=work),
+            or speed(parameters, cores=cores, gpus=gpus, bf16=bf16, recomputing=settings.gradient_checkpointing, work=work),
+            seconds_a_place=0 if measured else place_seconds(parameters, at_once, cores=cores, gpus=gpus, bf16=bf16),
             bf16=bf16,
             work=work,
         )

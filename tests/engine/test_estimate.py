@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.estimate import LORA, Needs, Work, eval_every, lora_parameters, speed, steps_of, training
+from engine.estimate import LORA, Needs, Work, eval_every, lora_parameters, place_seconds, places, speed, steps_of, training
+from engine.lib.training.distilling import DistillParams
 from engine.lib.training.rewarded import RewardedParams
 from engine.stages.sft import Params
 
@@ -113,6 +114,20 @@ def test_time_is_reading_the_pairs_and_looking_at_the_validation_pairs() -> None
     assert alone.seconds == pytest.approx(25 + 40_000 / 350)
     assert looking.seconds - alone.seconds == pytest.approx(5 * 40 * 100 / 2 / 350, rel=0.3)  # forward alone is half the work
     assert needs(validation=1000, eval_rows=40).seconds == looking.seconds
+
+
+def test_answers_that_the_model_writes_are_counted_token_after_token() -> None:
+    facts: dict[str, Any] = {"steps": 10, "looks": 5, "validation": 40, "work": Work(answers=4)}
+    rewarded = RewardedParams(batch_size=4, gradient_accumulation=2, max_new_tokens=100, eval_rows=20)
+    assert places(rewarded, **facts) == 100 * (10 * 2 + 5 * 2)  # twenty answers to validation questions are more than 16 at once
+    assert places(DistillParams(on_policy=0.5, own_tokens=20), **facts) == 10 * 0.5 * 20
+    assert places(Params(), **facts) == places(DistillParams(), **facts) == 0
+
+
+@pytest.mark.parametrize(("answers", "measured"), [(4, 0.051), (8, 0.065), (16, 0.096), (32, 0.161)])
+def test_writing_takes_what_was_measured_on_two_cores(answers: int, measured: float) -> None:
+    assert place_seconds(SMALL, answers, cores=2) == pytest.approx(measured, rel=0.15)
+    assert place_seconds(SMALL, answers, cores=2, gpus=1) < measured
 
 
 def test_what_computes_slower_takes_longer() -> None:

@@ -54,6 +54,18 @@ def test_answers_and_the_judge_take_memory() -> None:
     assert memory("rloo", generations=4) - four == pytest.approx(2 * SMALL)  # two bytes a weight
 
 
+def test_longer_answers_take_longer_to_write_until_a_training_here_has_told(project: Project) -> None:
+    def seconds(answer: int, base: str = "") -> float:
+        return estimate(shape=SHAPE, parameters=SMALL, params={"max_new_tokens": answer}, base_key=base, stage="grpo").seconds
+
+    assert seconds(256) - seconds(128) == pytest.approx(seconds(128) - seconds(0), rel=0.01) and seconds(128) > 1.2 * seconds(0)
+    pipeline = Pipeline.objects.create(project=project, name="One", base_key="small", dataset=made.dataset(project), steps=[])
+    run = Run.objects.create(project=project, stage="grpo", title="Train", queue="gpu", status=Status.SUCCEEDED)
+    PipelineRun.objects.create(pipeline=pipeline, run=run, position=0)
+    MetricPoint.objects.create(run=run, attempt=1, metric="all_tokens_per_second", step=1, value=50.0)
+    assert seconds(256, "small") == seconds(128, "small")  # what was measured holds the writing
+
+
 @pytest.mark.parametrize(("capability", "like"), [((8, 0), "bf16"), ((7, 5), "fp32")])
 def test_an_older_gpu_is_taken_to_compute_in_fp32(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], like: str) -> None:
     monkeypatch.setattr(probes, "gpus", lambda: [{"name": "x", "memory_bytes": 16 * 2**30}])
