@@ -28,10 +28,10 @@ def of_training(model: Path, all_tokens: int, loss_tokens: int, rank: int) -> fl
     head is needed only where there is loss. Attention's own products are left out: on short texts they are under a twentieth.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     with torch.device("meta"):
-        loaded = AutoModelForCausalLM.from_pretrained(model)
+        loaded = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model))
     head = loaded.get_output_embeddings()
     linear = [one for one in loaded.modules() if isinstance(one, torch.nn.Linear) and one is not head]
     frozen = sum(one.weight.numel() for one in linear)

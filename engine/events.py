@@ -69,6 +69,8 @@ def read_from(path: Path, offset: int, limit_bytes: int = 1 << 20) -> tuple[list
     An unfinished last line is left for the next call. A line that is no event (a torn write of a killed process) is skipped.
     """
     try:
+        if path.stat().st_size <= offset:  # mostly so where a run is watched: nothing is opened for it
+            return [], offset
         with open(path, "rb") as file:
             file.seek(offset)
             block = file.read(limit_bytes)

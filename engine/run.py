@@ -20,6 +20,11 @@ MEND_DISK = "Free some disk. A run that can be resumed then goes on from its las
 
 def run(run_dir: Path) -> int:
     """Run the attempt in ``run_dir`` and return its exit code. A crash is not caught: its traceback goes to the log."""
+    with memory.limit_kept():
+        return _run(run_dir)
+
+
+def _run(run_dir: Path) -> int:
     events = EventWriter(run_dir)
     began = time.monotonic()
     try:

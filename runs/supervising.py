@@ -194,9 +194,11 @@ def _wait_for_end(run: Run, own_shim: subprocess.Popen[bytes] | None, uploads: U
     folder = run.attempt_folder
     began = looked = time.monotonic()
     asked: float | None = None
+    shim: processes.Shim | None = None
     while True:
         ingest(run)
-        shim = processes.shim_of(folder)
+        if shim is None or shim.engine is None:
+            shim = processes.shim_of(folder)
         if shim and run.pid is None:
             # the process id last: who takes over before it is there does both again
             run_transition(run.pk, [Status.STARTING], Status.RUNNING)

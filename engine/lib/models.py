@@ -58,11 +58,14 @@ def pick_dtype(precision: str = "auto") -> Any:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of an ``hf-model`` folder, with a padding token. Raises ``InputError`` when it has no chat template."""
-    from transformers import AutoTokenizer
+    """The tokenizer of an ``hf-model`` folder, with a padding token that the model knows. Raises ``InputError`` where it has no chat
+    template.
+    """
+    from transformers import AutoConfig, AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        known = AutoConfig.from_pretrained(str(folder), local_files_only=True).get_text_config().vocab_size
     except (OSError, ValueError) as error:
         raise _unreadable(folder, error) from error
     if not tokenizer.chat_template:
@@ -72,8 +75,9 @@ def load_tokenizer(folder: Path) -> Any:
             where=str(folder),
             mend="Import the model again; the import gives it a plain template.",
         )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    # Some come without one, or with one that was added to the tokenizer alone. Which it is does not matter, for padding is never looked at
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= known:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
 
 

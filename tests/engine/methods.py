@@ -60,6 +60,7 @@ def less(metric: str, share: float = 0.05) -> Callable[[Outcome], None]:
 METHODS = [
     Method("sft"),
     Method("sft", params={"dora": True, "rslora": True, "rank": 64}, name="sft with DoRA and rsLoRA"),
+    Method("sft", params={"target": "attention"}, name="sft of attention alone"),
     Method("sft_full", params={"learning_rate": 1e-4}),
     Method("sft_full", params={"learning_rate": 1e-4, "hold": "ewc", "hold_strength": 0.01, "fisher_rows": 4}, name="sft_full held by EWC"),
     Method("sft_qlora"),
@@ -77,6 +78,7 @@ METHODS = [
     Method("distill", inputs=TAUGHT, params={"teacher_share": 1.0, "learning_rate": 1e-4}, moved=less("eval_kl")),
     Method("distill_lora", inputs=TAUGHT, params={"teacher_share": 1.0}, moved=less("eval_kl")),
     Method("dpo", PREFERENCES, moved=rises("eval_rewards_margins")),
+    Method("dpo", PREFERENCES, {"loss": "ipo", "learning_rate": 5e-4}, moved=rises("eval_rewards_margins"), name="dpo as IPO"),
     Method("orpo", PREFERENCES, {"learning_rate": 5e-4, "beta": 1.0}, moved=rises("eval_log_odds_chosen")),
     Method("kto", PREFERENCES, {"learning_rate": 5e-4}, moved=rises("eval_rewards_margins")),
     Method("simpo", PREFERENCES, moved=rises("eval_rewards_margins")),

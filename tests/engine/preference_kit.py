@@ -93,7 +93,7 @@ def prefer(tiny_model: Path, preferences: Path, tmp_path: Path, monkeypatch: pyt
     real = Context.metric
 
     def start(
-        stage: str, *, adapter: Path | None = None, reward: Path | None = None, dataset: Path = preferences,
+        stage: str, *, model: Path = tiny_model, adapter: Path | None = None, reward: Path | None = None, dataset: Path = preferences,
         resume_from: Path | None = None, expect: int = 0, stop_at: int = 0, **settings: Any,
     ) -> Outcome:  # fmt: skip
         def metric(self: Context, step: int, **values: float) -> None:
@@ -102,7 +102,7 @@ def prefer(tiny_model: Path, preferences: Path, tmp_path: Path, monkeypatch: pyt
                 os.kill(os.getpid(), signal.SIGTERM)
 
         monkeypatch.setattr(Context, "metric", metric)
-        given = {"model": tiny_model, "dataset": dataset, "adapter": adapter, "reward": reward}
+        given = {"model": model, "dataset": dataset, "adapter": adapter, "reward": reward}
         inputs = {role: str(folder) for role, folder in given.items() if folder}
         spec = Spec(stage=stage, params=SETTINGS | settings, inputs=inputs, resume_from=str(resume_from) if resume_from else None)
         folder = tmp_path / f"{next(counter):02d}-{stage}"

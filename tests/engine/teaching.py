@@ -90,11 +90,15 @@ def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model(tmp_path_factory.mktemp("teacher") / "model", width=48, seed=2)
 
 
+def copy_of(model: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(model, folder, copy_function=shutil.copy))
+
+
 def with_other_words(model: Path, folder: Path) -> Path:
     """``model`` with one token more in its vocabulary."""
     from transformers import AutoTokenizer
 
-    shutil.copytree(model, folder, copy_function=shutil.copy)
+    copy_of(model, folder)
     tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     tokenizer.add_tokens(["quantifier"])
     tokenizer.save_pretrained(str(folder))

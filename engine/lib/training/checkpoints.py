@@ -17,6 +17,7 @@ SHARE_OF_TIME = 0.02  # that writing checkpoints may take at most
 # settings of looking, which change no weight
 LOOKING = {
     "eval_every", "eval_rows", "checkpoint_every", "checkpoint_minutes", "general_rows", "general_budget", "stop_over_budget", "keep",
+    "watched_prompts",
 }  # fmt: skip
 
 

@@ -59,3 +59,12 @@ def release() -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     memory.give_back_freed()
+    watch_memory()  # what was given back may be taken again, though its addresses count as taken
+
+
+def watch_memory() -> None:
+    """Have memory that the machine has not got show as an error. On a processor: a GPU says so by itself."""
+    from engine.lib import models
+
+    if models.pick_device() == "cpu":
+        memory.refuse_more_than_there_is()

@@ -36,7 +36,6 @@ def look(ctx: Context, params: LoopParams, job: "Job", state: State) -> bool:
     if loss is None:
         return False
     state.eval_losses[str(state.step)] = loss
-    sample(ctx, job, state)
     better = state.step > 0 and (state.best is None or loss < state.best["loss"]) and not must_end(params, state)
     if better:
         state.best = {"step": state.step, "loss": loss}
@@ -71,16 +70,23 @@ def _as_many_as_fit(measure: Callable[[int], Found], params: LoopParams, state: 
         at_once = (at_once + 1) // 2
 
 
-def sample(ctx: Context, job: "Job", state: State) -> None:
-    """What the model says to the first validation pair's question."""
-    question = [message for message in job.validation[0].row.messages if message["role"] != "assistant"][-1:]
-    if not question:
+def sample(ctx: Context, params: LoopParams, job: "Job", state: State) -> None:
+    """What the model says to the prompts that are watched, or else to the first validation pair's question. Nothing from a judge."""
+    prompts = params.watched or _first_question(job)
+    if not prompts or (ctx.stop_requested and team.join().size == 1) or not scoring.plain(job.model).can_generate():
         return
     from engine.lib import models
 
-    said = models.greedy(job.model, job.tokenizer, [question], max_new_tokens=SAMPLE_TOKENS)[0]
+    questions = [[{"role": "user", "content": prompt}] for prompt in prompts]
+    said = models.greedy(job.model, job.tokenizer, questions, max_new_tokens=SAMPLE_TOKENS)
     title = "Before training" if state.step == 0 else f"After step {state.step}"
-    ctx.sample(title, question[0]["content"], job.tokenizer.decode(said, skip_special_tokens=True).strip())
+    for prompt, tokens in zip(prompts, said, strict=True):
+        ctx.sample(title, prompt, job.tokenizer.decode(tokens, skip_special_tokens=True).strip())
+
+
+def _first_question(job: "Job") -> list[str]:
+    asked = [message["content"] for row in job.validation[:1] for message in row.row.messages if message["role"] != "assistant"]
+    return asked[-1:]
 
 
 def forgotten(state: State) -> float:

@@ -12,7 +12,7 @@ from engine import estimate, memory
 from engine.context import Context
 from engine.exits import InputError, Stopped
 from engine.lib import batches, models, scoring
-from engine.lib.training import acceleration, fitting, looks, optimizers, team
+from engine.lib.training import acceleration, fitting, looks, optimizers, starting, team
 from engine.lib.training.checkpoints import Checkpoints, State, plan_of
 from engine.lib.training.schedule import learning_rate
 from engine.lib.training.settings import LoopParams, TeamParams
@@ -55,6 +55,8 @@ class Job:
 
 def train(ctx: Context, params: LoopParams, job: Job) -> State:
     """Train, hand over what was learnt, and tell how it went. Raises ``Stopped`` after saving when asked to stop."""
+    fitting.watch_memory()
+    starting.check_words(job.model, job.tokenizer, (row.ids for row in (*job.train, *job.validation, *job.general)))
     lengths = [len(row.ids) for row in job.train]
     per_epoch, total = estimate.steps_of(len(job.train), params)
     eval_every = estimate.eval_every(total, params)
@@ -78,7 +80,9 @@ def train(ctx: Context, params: LoopParams, job: Job) -> State:
         return batches.shuffled(lengths, params.batch_size, ctx.seed, epoch)
 
     def take_a_look() -> None:
-        if looks.look(ctx, params, job, state):
+        better = looks.look(ctx, params, job, state)
+        looks.sample(ctx, params, job, state)
+        if better:
             kept.keep_best()
 
     if state.step == 0:

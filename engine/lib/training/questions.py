@@ -22,7 +22,7 @@ REASONS = chat_rows.REASONS | {
 
 
 def read_questions(ctx: Context, params: RewardedParams, tokenizer: Any) -> Read:
-    """``{"prompt", "reference", "tokens"}`` of every pair: what stands before its last answer, that answer, and the former's tokens.
+    """``{"prompt", "reference", "question_ids"}`` of every pair: what stands before its last answer, that answer, the former as tokens.
 
     Names the rows that it leaves out; general data is left out silently, for what is rewarded is about the domain. Raises ``InputError``
     for a dataset with too few, also for one step, and for a template that refuses a conversation.
@@ -47,7 +47,7 @@ def read_questions(ctx: Context, params: RewardedParams, tokenizer: Any) -> Read
                 rejects.add("no_room", row)
                 continue
             answer = row.messages[_answer_at(row)]["content"]
-            found[split].append({"prompt": question.messages, "reference": answer, "tokens": len(tokens)})
+            found[split].append({"prompt": question.messages, "reference": answer, "question_ids": tokens})
             whole = Encoded(question, tokens + [tokenizer.eos_token_id] * params.max_new_tokens, [])
             if split == "train" and len(whole.ids) > len(longest.ids):
                 longest = whole

@@ -142,7 +142,7 @@ def _in_answers(config: Any, generations: int, **arguments: Any) -> Any:
 def _step_on_longest(trainer: Any) -> None:
     """On the longest questions, with answers as long as any may become."""
     count = trainer.num_generations
-    rows = sorted(trainer.train_dataset, key=lambda row: -row["tokens"])[: trainer.args.per_device_train_batch_size // count]
+    rows = sorted(trainer.train_dataset, key=lambda row: -len(row["question_ids"]))[: trainer.args.per_device_train_batch_size // count]
     trainer.generation_config.min_new_tokens = trainer.generation_config.max_new_tokens
     trainer.training_step(trainer.model_wrapped, [row for row in rows for _ in range(count)], None)
     trainer.generation_config.min_new_tokens = None

@@ -2,11 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from engine.registry import StageParams
 
 ADVANCED: dict[str, Any] = {"advanced": True}
+MOST_WATCHED = 5  # prompts: each is answered at every look
 
 
 class LoopParams(StageParams):
@@ -109,6 +110,14 @@ class LoopParams(StageParams):
         json_schema_extra=ADVANCED,
         description="At most so many validation pairs are looked at each time; more is more exact and slower.",
     )
+    watched_prompts: str = Field(
+        "",
+        max_length=2000,
+        title="Prompts to watch",
+        json_schema_extra=ADVANCED | {"lines": 3},
+        description="One a line, at most five. What the model says to them is shown before training and at each look, so that it can be "
+        "seen to change. Empty: the question of the first validation pair.",
+    )
     general_rows: int = Field(
         16,
         ge=0,
@@ -164,6 +173,18 @@ class LoopParams(StageParams):
         json_schema_extra=ADVANCED,
         description="bf16 needs half the memory and is faster where the processor supports it; auto finds out.",
     )
+
+    @property
+    def watched(self) -> list[str]:
+        """The prompts to watch, one by one."""
+        return [line.strip() for line in self.watched_prompts.splitlines() if line.strip()]
+
+    @field_validator("watched_prompts")
+    @classmethod
+    def _not_too_many(cls, text: str) -> str:
+        if sum(bool(line.strip()) for line in text.splitlines()) > MOST_WATCHED:
+            raise ValueError(f"At most {MOST_WATCHED} prompts can be watched; each is answered at every look.")
+        return text
 
 
 class ForgettingParams(StageParams):

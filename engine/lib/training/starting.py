@@ -1,6 +1,6 @@
 """How training begins, and what is looked at between loading the model and the first step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from engine.context import Context
@@ -42,13 +42,33 @@ def check_length(model: Any, train: Sequence[Any], params: LoopParams, *, virtua
         )
 
 
+def check_words(model: Any, tokenizer: Any, texts: Iterable[Sequence[int]]) -> None:
+    """Raise ``InputError`` for a token in ``texts`` that the tokenizer has beyond those that the model was given weights for."""
+    known = words_of(model)
+    highest = max((max(ids) for ids in texts if ids), default=0)
+    if highest >= known:
+        raise InputError(
+            "unknown_token",
+            f"The tokenizer reads “{tokenizer.convert_ids_to_tokens(highest)}” as token {highest:,}, and the model knows {known:,} tokens, "
+            "counted from 0: it was given words that the model has no weights for.",
+            where="model",
+            mend="Import the model again with the tokenizer that belongs to it, or leave the rows with that word out.",
+        )
+
+
+def words_of(model: Any) -> int:
+    """How many tokens ``model`` has weights for."""
+    return int(model.get_input_embeddings().weight.shape[0])
+
+
 def check_head(model: Any, ids: list[int]) -> None:
     """Raise ``InputError`` for a family whose output head does more than this studio knows; its loss would be wrong."""
     import torch
 
     from engine.lib import scoring
 
-    if not scoring.head_is_understood(model, torch.tensor([ids[:64]], device=model.device)):
+    known = [token for token in ids[:64] if token < words_of(model)]
+    if not scoring.head_is_understood(model, torch.tensor([known], device=model.device)):
         raise InputError(
             "family",
             f"Models of the family {model.config.model_type} cannot be trained here yet.",

@@ -12,7 +12,7 @@ from engine import estimate, memory
 from engine.context import Context
 from engine.exits import InputError, Stopped
 from engine.lib import models, scoring
-from engine.lib.training import acceleration, fitting, looks, loop, optimizers
+from engine.lib.training import acceleration, fitting, looks, loop, optimizers, starting
 from engine.lib.training.checkpoints import State, plan_of
 from engine.lib.training.settings import LoopParams
 from engine.lib.training.weights import Masters
@@ -30,11 +30,15 @@ def save_adapter(model: Any, masters: Masters, folder: Path) -> None:
     adapters.save_adapter(model, masters, folder)
 
 
+def token_columns(rows: Any) -> list[Any]:
+    """Those of a `datasets.Dataset` that hold texts as tokens."""
+    return [rows[name] for name in rows.column_names if name.endswith("ids")]
+
+
 def step_on_longest(trainer: Any) -> None:
     """For rows of tokens; nothing for rows of another form."""
     rows = trainer.train_dataset
-    columns = [rows[name] for name in rows.column_names if name.endswith("ids")]
-    lengths = [sum(len(tokens) for tokens in row) for row in zip(*columns, strict=True)]
+    lengths = [sum(len(tokens) for tokens in row) for row in zip(*token_columns(rows), strict=True)]
     longest = sorted(range(len(lengths)), key=lambda row: -lengths[row])[: trainer.args.per_device_train_batch_size]
     if longest:
         trainer.training_step(trainer.model_wrapped, trainer.data_collator([rows[row] for row in longest]))
@@ -92,6 +96,7 @@ def train(ctx: Context, params: LoopParams, task: Task) -> State:
             watch = Watch(ctx, params, task, state, total)
             trainer = built(ctx, params, task, state, total, watch)
             watch.attach(trainer, plan, folder)
+            fitting.watch_memory()
         try:
             trainer.train(resume_from_checkpoint=str(folder) if folder else None)
             break
@@ -151,6 +156,10 @@ def built(ctx: Context, params: LoopParams, task: Task, state: State, total: int
         **({} if peft_config is None else {"peft_config": peft_config}),
         **task.more,
     )
+    starting.check_words(trainer.model, task.tokenizer, (row.ids for row in task.general))
+    for rows in filter(None, (trainer.train_dataset, trainer.eval_dataset)):
+        for column in token_columns(rows):
+            starting.check_words(trainer.model, task.tokenizer, column)
     trainer.remove_callback(PrinterCallback)  # a line a step in the log
     for config in getattr(trainer.model, "peft_config", {}).values():
         config.base_model_name_or_path = ""  # where the base lies on this machine is nobody else's business

@@ -113,11 +113,9 @@ class Watch(TrainerCallback):
         with torch.random.fork_rng():
             loss = self._validation_loss()
             looks.look(self._ctx, self._params, replace(self.job, validation=[]), state)
-            if loss is not None:
-                if self._task.judge == LOSS:
-                    state.eval_losses[str(state.step)] = loss
-                if self.job.validation:
-                    looks.sample(self._ctx, self.job, state)
+            if loss is not None and self._task.judge == LOSS:
+                state.eval_losses[str(state.step)] = loss
+            looks.sample(self._ctx, self._params, self.job, state)
         must_end = looks.must_end(self._params, state)
         if loss is not None and state.step > 0 and not must_end and (state.best is None or loss < state.best["loss"]):
             state.best = {"step": state.step, "loss": loss}

@@ -182,7 +182,7 @@ def test_the_best_state_is_handed_over(training: Callable[..., Training], monkey
 
     found = iter([3.0, 2.0, 2.5, 2.4])
     monkeypatch.setattr(looks, "_loss", lambda ctx, job, rows, params, state: next(found) if rows else None)
-    monkeypatch.setattr(looks, "sample", lambda ctx, job, state: None)
+    monkeypatch.setattr(looks, "sample", lambda *_: None)
     weights: dict[int, Any] = {}
     one = training(eval_every=2)
     one.job.validation = [row(99)]

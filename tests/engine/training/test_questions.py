@@ -35,7 +35,7 @@ def test_the_last_answer_is_what_is_asked_for(tiny_model: Path, tmp_path: Path) 
     assert (len(found.train), len(found.validation)) == (9, 2) and not outcome.of("warning")
     tokenizer = models.load_tokenizer(tiny_model)
     asked = [len(tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=False)) for row in found.train]
-    assert [row["tokens"] for row in found.train] == asked
+    assert [len(row["question_ids"]) for row in found.train] == asked
     assert len(found.longest.ids) == max(asked) + RewardedParams().max_new_tokens
 
 
