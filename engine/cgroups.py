@@ -6,10 +6,11 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 OF_THIS_PROCESS = Path("/proc/self/cgroup")
-# The limit, what is used of it, and the name of the part of that which the kernel gives back when asked
+# The limit, what is used of it, and the names of the parts of that which the kernel gives back when asked: copies of files. Those read more
+# than once (a model's weights) are "active", and given back as well
 MEMORY_FILES = (
-    ("memory.max", "memory.current", "inactive_file"),
-    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ("memory.max", "memory.current", ("inactive_file", "active_file")),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")),
 )
 
 
@@ -22,7 +23,7 @@ def memory() -> tuple[float, float]:
             if bound and bound[0].isdigit():
                 limit = min(limit, int(bound[0]))
                 held = int(use[0]) if use else 0
-                left = min(left, max(0, int(bound[0]) - max(0, held - _stat(group, cache))))
+                left = min(left, max(0, int(bound[0]) - max(0, held - sum(_stat(group, name) for name in cache))))
     return limit, left
 
 

@@ -23,6 +23,13 @@ SETTINGS = {
     "warmup_ratio": 0.0, "precision": "fp32", "eval_every": 2, "eval_rows": 4, "general_rows": 2, "keep": "last",
 }  # fmt: skip
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear", "bias": "none", "task_type": "CAUSAL_LM"}
+# the same in the words of TRL's configurations
+PLAIN: dict[str, Any] = {
+    "max_steps": SETTINGS["max_steps"], "per_device_train_batch_size": SETTINGS["batch_size"],
+    "gradient_accumulation_steps": SETTINGS["gradient_accumulation"], "learning_rate": SETTINGS["learning_rate"],
+    "lr_scheduler_type": "linear", "bf16": False, "use_cpu": True, "logging_steps": 1, "save_strategy": "no", "report_to": "none",
+    "disable_tqdm": True, "seed": 0, "gradient_checkpointing": False,
+}  # fmt: skip
 SIZES = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
 WORSE = ("I do not know.", "That is a secret.", "Bananas are yellow, and so is the sun.", "Please ask somebody else about this.")
 
@@ -118,19 +125,14 @@ def prefer(tiny_model: Path, preferences: Path, tmp_path: Path, monkeypatch: pyt
 def losses_of_the_library(
     trainer: type, config: type, base: Path, rows: list[dict[str, Any]], output: Path, **options: Any
 ) -> dict[int, float]:
-    """The first losses of the library's own ``trainer`` as anybody would start it, on the same rows with the same settings."""
+    """The first losses of the library's own ``trainer`` as anybody would start it, on the same rows and settings, but ``options``."""
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     run = trainer(
         model=AutoModelForCausalLM.from_pretrained(str(base), dtype="float32"),
-        args=config(
-            output_dir=str(output), max_steps=SETTINGS["max_steps"], per_device_train_batch_size=SETTINGS["batch_size"],
-            gradient_accumulation_steps=SETTINGS["gradient_accumulation"], learning_rate=SETTINGS["learning_rate"],
-            lr_scheduler_type="linear", max_length=SETTINGS["max_length"], bf16=False, use_cpu=True, logging_steps=1,
-            save_strategy="no", report_to="none", disable_tqdm=True, seed=0, gradient_checkpointing=False, **options,
-        ),
+        args=config(**(PLAIN | {"output_dir": str(output), "max_length": SETTINGS["max_length"]} | options)),
         train_dataset=Dataset.from_list(rows),
         processing_class=AutoTokenizer.from_pretrained(str(base)),
         peft_config=LoraConfig(**LORA),

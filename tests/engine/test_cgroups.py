@@ -38,7 +38,7 @@ def test_the_tightest_of_nested_groups_counts(kernel: Kernel) -> None:
             "outer.slice/cpu.max": "max 100000",
         },
     )
-    assert cgroups.memory() == (2000, 900)
+    assert cgroups.memory() == (2000, 1100)
     assert cgroups.cores() == 3.5
 
 
@@ -54,7 +54,7 @@ def test_version_1_is_read_where_the_path_is_the_hosts(kernel: Kernel) -> None:
         {
             "memory/memory.limit_in_bytes": "2000",
             "memory/memory.usage_in_bytes": "1000",
-            "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 300",
+            "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 200\ntotal_active_file 100",
             "cpu/cpu.cfs_quota_us": "150000",
             "cpu/cpu.cfs_period_us": "100000",
         },

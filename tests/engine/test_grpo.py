@@ -9,15 +9,19 @@ import pytest
 from engine import manifest
 from engine.lib.overlap import token_f1
 from tests.engine import preference_kit
-from tests.engine.preference_kit import LORA, SETTINGS, preference_rows
+from tests.engine.preference_kit import LORA, PLAIN, preference_rows
 from tests.engine.stage_running import Outcome
 
 pytestmark = pytest.mark.slow
 WRITING = {"generations": 4, "max_new_tokens": 12, "batch_size": 2, "gradient_accumulation": 1, "max_steps": 3, "eval_every": 3}
+WRITTEN = {
+    "max_steps": 3, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 1, "num_generations": 4, "max_completion_length": 12,
+    "beta": 0.02, "reward_weights": [2.0, 0.5],
+}  # fmt: skip
 RULES = {"most_words": 4, "length_weight": 2.0, "closeness_weight": 0.5}
 
 
-def plain_run(base: Path, output: Path) -> dict[int, dict[str, Any]]:
+def plain_run(base: Path, output: Path, **options: Any) -> dict[int, dict[str, Any]]:
     """What `trl.GRPOTrainer` tells of its first steps, started as anybody would, with the same rules written down anew."""
     from datasets import Dataset
     from peft import LoraConfig
@@ -34,11 +38,7 @@ def plain_run(base: Path, output: Path) -> dict[int, dict[str, Any]]:
     run = GRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(str(base), dtype="float32"),
         reward_funcs=[brief, close],
-        args=GRPOConfig(
-            output_dir=str(output), max_steps=3, per_device_train_batch_size=8, num_generations=4, max_completion_length=12, beta=0.02,
-            reward_weights=[2.0, 0.5], learning_rate=SETTINGS["learning_rate"], lr_scheduler_type="linear", bf16=False, use_cpu=True,
-            logging_steps=1, save_strategy="no", report_to="none", disable_tqdm=True, seed=0, gradient_checkpointing=False,
-        ),
+        args=GRPOConfig(**(PLAIN | WRITTEN | {"output_dir": str(output)} | options)),
         train_dataset=Dataset.from_list(
             [{"prompt": row["messages"][:1], "reference": row["messages"][1]["content"]} for row in preference_rows(12)]
         ),

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import manifest, registry
 from tests.engine import preference_kit
-from tests.engine.preference_kit import LORA, SETTINGS, preference_rows
+from tests.engine.preference_kit import LORA, PLAIN, SETTINGS, preference_rows
 from tests.engine.stage_running import Outcome
 
 pytestmark = pytest.mark.slow
 
 
-def losses_of_the_library(base: Path, output: Path) -> dict[int, float]:
+def losses_of_the_library(base: Path, output: Path, **options: Any) -> dict[int, float]:
     """The first losses of `trl.RewardTrainer` as anybody would start it, on the same pairs with the same settings."""
     from datasets import Dataset
     from peft import LoraConfig
@@ -22,12 +23,7 @@ def losses_of_the_library(base: Path, output: Path) -> dict[int, float]:
 
     run = RewardTrainer(
         model=str(base),
-        args=RewardConfig(
-            output_dir=str(output), max_steps=SETTINGS["max_steps"], per_device_train_batch_size=SETTINGS["batch_size"],
-            gradient_accumulation_steps=SETTINGS["gradient_accumulation"], learning_rate=SETTINGS["learning_rate"],
-            lr_scheduler_type="linear", max_length=SETTINGS["max_length"], bf16=False, use_cpu=True, logging_steps=1,
-            save_strategy="no", report_to="none", disable_tqdm=True, seed=0, gradient_checkpointing=False,
-        ),
+        args=RewardConfig(**(PLAIN | {"output_dir": str(output), "max_length": SETTINGS["max_length"]} | options)),
         train_dataset=Dataset.from_list(preference_kit.in_the_trainers_form(preference_rows(12))),
         processing_class=AutoTokenizer.from_pretrained(str(base)),
         peft_config=LoraConfig(**LORA | {"task_type": "SEQ_CLS", "modules_to_save": ["score"]}),

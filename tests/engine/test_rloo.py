@@ -9,11 +9,14 @@ import pytest
 from engine import manifest
 from engine.lib import models
 from tests.engine import preference_kit
-from tests.engine.preference_kit import LORA, SETTINGS, preference_rows
+from tests.engine.preference_kit import LORA, PLAIN, preference_rows
 from tests.engine.stage_running import Outcome
 
 pytestmark = pytest.mark.slow
 WRITING = {"generations": 2, "max_new_tokens": 12, "batch_size": 2, "gradient_accumulation": 1, "max_steps": 3, "eval_every": 3}
+WRITTEN = {
+    "max_steps": 3, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "num_generations": 2, "max_completion_length": 12,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def reward(prefer: Callable[..., Outcome]) -> Path:
     return prefer("reward", max_steps=2).output("adapter")
 
 
-def plain_run(base: Path, reward: Path, output: Path) -> dict[int, dict[str, Any]]:
+def plain_run(base: Path, reward: Path, output: Path, **options: Any) -> dict[int, dict[str, Any]]:
     """What `trl.RLOOTrainer` tells of its first steps, started as anybody would, on the same questions with the same settings."""
     from datasets import Dataset
     from peft import LoraConfig, PeftModel
@@ -35,11 +38,7 @@ def plain_run(base: Path, reward: Path, output: Path) -> dict[int, dict[str, Any
         model=AutoModelForCausalLM.from_pretrained(str(base), dtype="float32"),
         reward_funcs=PeftModel.from_pretrained(judge, str(reward)).eval(),
         reward_processing_classes=tokenizer,
-        args=RLOOConfig(
-            output_dir=str(output), max_steps=3, per_device_train_batch_size=4, num_generations=2, max_completion_length=12,
-            learning_rate=SETTINGS["learning_rate"], lr_scheduler_type="linear", bf16=False, use_cpu=True, logging_steps=1,
-            save_strategy="no", report_to="none", disable_tqdm=True, seed=0, gradient_checkpointing=False,
-        ),
+        args=RLOOConfig(**(PLAIN | WRITTEN | {"output_dir": str(output)} | options)),
         train_dataset=Dataset.from_list([{"prompt": row["messages"][:1]} for row in preference_rows(12)]),
         processing_class=tokenizer,
         peft_config=LoraConfig(**LORA),

@@ -158,12 +158,12 @@ def whole(value: Any) -> Any:
 
 
 def like(value: Any, weight: Any) -> Any:
-    """``value``, which is whole, in the parts in which ``weight`` is kept."""
+    """``value``, which every process has whole, in the parts in which ``weight`` is kept. Nothing is sent: each cuts out its own."""
     if not is_sharded(weight):
         return value
     from torch.distributed.tensor import distribute_tensor
 
-    return distribute_tensor(value.to(weight.device), weight.device_mesh, weight.placements)
+    return distribute_tensor(value.to(weight.device), weight.device_mesh, weight.placements, src_data_rank=None)
 
 
 def _device() -> str:

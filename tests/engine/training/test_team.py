@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from engine import manifest
+from engine.ranks import RENDEZVOUS
 from engine.spec import Spec
 from tests.engine.stage_running import ROOT, Outcome, engine_start
 
@@ -43,6 +44,27 @@ def test_two_processes_learn_what_one_learns(engine_run: Callable, tiny_student:
         assert not said
 
 
+IN_ANOTHER_ORDER = """
+import os, torch
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_tensor
+from engine.lib.training import team
+rank = team.join().rank
+weight = distribute_tensor(torch.zeros(4, 3), init_device_mesh("cpu", (2,)), [Shard(0)])
+saved = {"first": torch.full((4, 3), 1.0), "second": torch.full((4, 3), 2.0)}
+order = sorted(saved, reverse=rank == 1)  # as that of a set of names, which differs between processes
+parts = {name: team.like(saved[name], weight).to_local() for name in order}
+assert all(part.shape == (2, 3) and bool((part == saved[name][:2]).all()) for name, part in parts.items()), parts
+"""
+
+
+def test_what_each_restores_is_the_same_in_whatever_order_it_does_so(tmp_path: Path) -> None:
+    environment = os.environ | {"WORLD_SIZE": "2", RENDEZVOUS: str(tmp_path / "meeting")}
+    command = [sys.executable, "-c", IN_ANOTHER_ORDER]
+    members = [subprocess.Popen(command, cwd=ROOT, env=environment | {"RANK": str(rank)}) for rank in range(2)]
+    assert [member.wait(timeout=120) for member in members] == [0, 0]
+
+
 def test_several_end_with_the_one_that_dies_and_stop_together(tiny_student: Path, topics: Path, tmp_path: Path) -> None:
     several = {"processes": 2, "shard": True, "batch_size": 1, "gradient_accumulation": 1, "eval_every": 1000, "checkpoint_every": 5}
     params = STEPS | several | {"max_steps": 1000, "epochs": 50}
@@ -54,7 +76,7 @@ def test_several_end_with_the_one_that_dies_and_stop_together(tiny_student: Path
 
     checkpoint = killed.folder / killed.of("checkpoint")[-1]["path"]
     again = spec.model_copy(update={"resume_from": str(checkpoint)})
-    stopped, process = begun(tmp_path / "second", again, steps=1)
+    stopped, process = begun(tmp_path / "second", again, steps=3)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=120) == 10, stopped.log
     steps = sorted(stopped.metric("train_loss"))
