@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 
+from catalogue.models import BaseModelImport
 from curation.models import Pair
 from curation.models.chore import Chore
 from curation.services import dataset_version_cut, pair_approve, pair_create, pair_import_upload
@@ -68,8 +70,13 @@ def model(project: Project, by: User) -> Key:
 
 
 def sweep(project: Project, by: User) -> Key:
-    made.base()
-    return {"pk": swept(project, by, RANKS).pk}
+    """Of trainings that have ended before they began: in a studio at work they would be done."""
+    if not BaseModelImport.objects.filter(key=made.BASE_KEY).exists():
+        made.base()
+    with transaction.atomic():
+        found = swept(project, by, RANKS)
+        Run.objects.filter(pipelines__sweep=found).update(status=Status.STOPPED)
+    return {"pk": found.pk}
 
 
 def document(project: Project, by: User) -> Key:
